@@ -13,6 +13,7 @@ import msgspec
 
 import mockcampaign
 from mockcampaign import __version__, json_text
+from mockcampaign.clients import Client, Clients
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
 from mockcampaign.engine.event_streams import EventsDue
@@ -29,8 +30,10 @@ from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
+    from mockcampaign.clients.definitions import ClientDefinition
+    from mockcampaign.clients.sent_mail import SentMail
     from mockcampaign.engine.declared_faults import Declared, When
-    from mockcampaign.engine.journal import Journal, OutageDeclared
+    from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
     from mockcampaign.engine.outbox import Attempt, Due, Idle
     from mockcampaign.engine.webhooks import Webhooks
     from mockcampaign.masking import Masking
@@ -128,12 +131,16 @@ class Campaign:
         journal: Journal | None = None,
         first_webhook_id: int = 1,
         shapes: Mapping[EventType, Shape] = {},
+        clients: Mapping[int, ClientDefinition] = {},
+        first_object_id: int = 1 << 31,
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
         Give a `journal` to bound it; by default everything is kept. Webhooks get ids from `first_webhook_id` on, in
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
-        requests their body. Raises `InvalidInputError` if the bodies differ.
+        requests their body. `clients` says what clients have from the start besides the defaults; what calls create
+        there gets ids from `first_object_id` on. Raises `InvalidInputError` if the bodies differ, or two definitions
+        contradict each other.
         """
         self.seed = seed
         self.name = name
@@ -151,6 +158,13 @@ class Campaign:
         self._transport = transport
         self._generators: dict[int, Generator] = {}
         self._reached: set[str] = set()
+        self._clients = Clients(
+            self,
+            seed=self._seed_of,
+            start=start,
+            first_id=first_object_id,
+            definitions=clients,
+        )
 
     @property
     def journal(self) -> Journal:
@@ -171,6 +185,11 @@ class Campaign:
     def next_webhook_id(self) -> int:
         """The id of the next webhook. No id is used twice."""
         return self._exporter.registry.next_id
+
+    @property
+    def next_object_id(self) -> int:
+        """An id above those of everything that calls have created for clients."""
+        return self._clients.next_id
 
     @property
     def webhooks(self) -> Webhooks:
@@ -195,6 +214,31 @@ class Campaign:
     def shape(self, event_type: EventType) -> Shape:
         """Return the shape of events of a type: the captured one, or Campaign's own."""
         return self.shapes.get(event_type) or builtin_shape(event_type)
+
+    def client(self, client_id: int = DEFAULT_CLIENT_ID) -> Client:
+        """Return a client as it is now, with the commands on its recipients and mails."""
+        return self._clients.get(client_id)
+
+    def mails(self) -> list[SentMail]:
+        """Return the mails that the clients have sent one by one, oldest first."""
+        return self._clients.mails()
+
+    def client_of_mail(self, mail_id: str) -> Client:
+        """Return the client that sent a mail. Raises `NotFoundError` if nobody did."""
+        return self._clients.of_mail(mail_id)
+
+    def record(self, entry: Entry) -> None:
+        """Append an entry of a client's command to the journal."""
+        self.journal.append(entry)
+
+    def let_occur(self, client_id: int, events: list[tuple[int, EventType, bytes]]) -> None:
+        """Let encoded events occur at their moments: those of the present at once, and none in the past."""
+        self.put(
+            [
+                (at, EventsDue(client_id=client_id, type=event_type, payloads=((at, payload),)))
+                for at, event_type, payload in events
+            ]
+        )
 
     def next_due(self) -> int | None:
         """Return the next moment at which something is due, or None if nothing is."""
@@ -256,6 +300,10 @@ class Campaign:
     def deactivate(self, webhook: Webhook) -> Webhook:
         """Deactivate a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
         return self._exporter.deactivate(webhook.client_id, webhook.id)
+
+    def suspend(self, webhook: Webhook) -> Webhook:
+        """Suspend a webhook. Raises `WebhookCommandRejectedError` if it is not activated."""
+        return self._exporter.suspend(webhook.client_id, webhook.id)
 
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.
@@ -523,11 +571,12 @@ class Campaign:
         """Release the transport's connections."""
         await self._transport.aclose()
 
+    def _seed_of(self, client_id: int) -> str:
+        return f"{self.seed}:{client_id}{self.name and f':{self.name}'}"
+
     def _generator(self, client_id: int) -> Generator:
         if client_id not in self._generators:
-            self._generators[client_id] = Generator(
-                f"{self.seed}:{client_id}{self.name and f':{self.name}'}", client_id
-            )
+            self._generators[client_id] = Generator(self._seed_of(client_id), client_id)
         return self._generators[client_id]
 
     async def _first_send(self, request: Request) -> Outcome:

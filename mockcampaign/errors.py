@@ -15,10 +15,26 @@ class MisuseError(MockcampaignError):
     """A test uses mockcampaign in a way that cannot work; the text says what to do instead."""
 
 
-class WebhookError(MockcampaignError):
-    """The webhook registry rejects a command; subclasses say why (status codes: the vendor's API description)."""
+class RejectedError(MockcampaignError):
+    """A command does not fit the state; subclasses say why (status codes: the vendor's API description)."""
 
     http_status_code = 400
+
+
+class NotFoundError(RejectedError):
+    """The client has nothing of that kind and id."""
+
+    http_status_code = 404
+
+
+class ConflictError(RejectedError):
+    """It belongs to another client, exists already, or its state does not allow the command."""
+
+    http_status_code = 409
+
+
+class WebhookError(RejectedError):
+    """The webhook registry rejects a command."""
 
 
 class WebhookNotFoundError(WebhookError):

@@ -13,9 +13,6 @@ from typing import Any, Literal
 
 import msgspec
 
-REPLACEMENT = "\ufffd"
-"""The character that stands for one that cannot be represented."""
-
 LONE_SURROGATE = "\ud83d"
 """The first half of most emoji."""
 

@@ -29,6 +29,12 @@ DEFAULT_START = 1_735_689_600_000
 lies in the consumer's future."""
 
 
+_FROM_ONE = (
+    *("batch_events_max", "retry_interval", "event_age_max", "timeout", "webhooks_per_client_max"),
+    *("hard_bounces_max", "soft_bounces_max"),
+)
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the sender behaves. Durations are whole milliseconds.
 
@@ -50,6 +56,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connections_per_client_max: int = 40
     """Maximum number of connections on which a client calls the REST API at the same time. Documented; that further
     ones get status 429 is assumed."""
+    suspend_after: int = 0
+    """Time of uninterrupted failures after which a failed attempt suspends its webhook; 0: never. That webhooks can be
+    suspended is documented; when, and so that they never are by themselves, is assumed."""
+    send_delay: int = 2 * SECOND
+    """Time from the call that sends a mail to its `sent` event. That a mail is enqueued and then sending in between is
+    documented; how long is assumed."""
+    hard_bounces_max: int = 3
+    soft_bounces_max: int = 9
+    """Number of bounces of an address, of each category, from which on it gets no mail. That there is a limit is
+    documented; the numbers are assumed."""
     simulate_after: int = 0
     """After so many equal failures in a row (same status, or same error), further attempts at the batch are simulated:
     counted, not sent. Attempts whose number is a power of two are always sent. 0: all are sent. Ours."""
@@ -60,17 +76,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bytes of a response body that the journal keeps. Ours: evidence, but bounded."""
 
     def __post_init__(self) -> None:
-        for name in (
-            *("batch_events_max", "retry_interval", "event_age_max", "timeout"),
-            *("webhooks_per_client_max", "connections_per_client_max"),
-        ):
+        for name in _FROM_ONE:
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"policy.{name}: {getattr(self, name)} is out of range, allowed: 1 or more")
         if self.batch_events_max > 100:
             raise InvalidInputError(
                 f"policy.batch_events_max: {self.batch_events_max} is out of range, allowed: 1 to 100"
             )
-        for name in ("simulate_after", "response_body_bytes_kept"):
+        for name in ("simulate_after", "response_body_bytes_kept", "suspend_after", "send_delay"):
             if getattr(self, name) < 0:
                 raise InvalidInputError(f"policy.{name}: negative, allowed: 0 or more")
         if self.retry_interval >= self.event_age_max:

@@ -41,8 +41,12 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
-        < durations < faults < shape < engine events samples transport < campaign judging strategies
+        < durations < faults < shape < engine events samples transport < clients < campaign judging strategies
         < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
+    """,
+    "clients": """
+        optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner < client_store
+        < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
         baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
@@ -66,8 +70,8 @@ LEVELS = {
     "engine": "bodies clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < exporter journal_file < loop",
     "events": """
-        field_values random_words rates < people < event_json sample < mailing < description generator
-        < __init__ plot
+        field_values random_words rates < people < behaviour event_json sample < mail_events mailing
+        < description generator < __init__ plot
     """,
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding in_front ledger
@@ -78,7 +82,7 @@ LEVELS = {
         server_fixture < check_fixture < __init__
     """,
     "drill": "cases < case_scenario command server set_up_rules < provisioning",
-    "double": "inputs loops < consumer_targets < control < in_process < standalone",
+    "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control
@@ -100,21 +104,23 @@ LEVELS = {
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",
     "scenario.language": """
-        annotations < documented nodes step_examples < document event_shape plain_values < endpoints expect < steps
-        < scenario_file < schema < reference
+        annotations < documented nodes step_examples < document event_shape plain_values
+        < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        access_log client_connections hub pacer response_types users < smart_campaigns < served_campaign < http
-        < vendor_api < control_api < app < serve
+        access_log client_connections hub pacer response_types users < served_campaign < http < vendor_api
+        < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view state_view time_operations user_operations < delivery_view fault_operations stream
+        emit_operations entry_view mail_operations state_view time_operations user_operations
+        < delivery_view fault_operations stream
         < observe_operations < api
     """,
     "server.http": "guard request < access injected request_fields < operation < openapi routes",
     "server.vendor_api": """
-        client_fields clients_file webhook_credentials
-        < smart_campaign_operations user_operations webhook_operations < api
+        client_fields clients_file webhook_credentials < collection user_operations webhook_operations < representations
+        < recipient_list_operations < recipient_operations smart_campaign_operations
+        < suppression_operations transactional_mail_operations < api
     """,
     "serving": "client_connection tls < http_limits < __init__",
     "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
@@ -139,7 +145,7 @@ INPUT_AND_OUTPUT = {
 
 # What a room never imports, though it is below it.
 NEVER = {
-    **dict.fromkeys(("events", "model", "policy", "pseudonyms", "report", "strategies"), INPUT_AND_OUTPUT),
+    **dict.fromkeys(("clients", "events", "model", "policy", "pseudonyms", "report", "strategies"), INPUT_AND_OUTPUT),
     **dict.fromkeys((f"engine.{name}" for name in level_numbers(LEVELS["engine"]) if name != "loop"), INPUT_AND_OUTPUT),
     "judging": {*INPUT_AND_OUTPUT, "transport", "wallclock"},  # the journal is the only evidence
     "report": {*INPUT_AND_OUTPUT, "transport", "campaign"},
@@ -206,7 +212,7 @@ MIRRORS = [
 
 FIELD_ROOMS = (
     *("events", "strategies", "samples", "check", "judging", "pytest_plugin", "double"),
-    *("campaign", "recording"),
+    *("campaign", "clients", "recording"),
 )
 """Rooms that ask a shape for the fields of events. `shape.builtin` alone spells their names."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Inner
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID
@@ -20,6 +21,7 @@ from mockcampaign.scenario.load import load
 from mockcampaign.server.app import server_app
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.users import Users, users_of
+from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from places import ROOT
@@ -142,3 +144,36 @@ def test_the_test_of_calls_in_the_readme_passes(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_the_whole_way_of_the_readme_leads_to_a_click() -> None:
+    [calls] = re.findall(r"```sh\n(rest=.*?)```", README, re.DOTALL)
+    users = Users({DEFAULT_CLIENT_ID: users_of(DEFAULT_CLIENT_ID, [("mockcampaign", "mockcampaign")])})
+    campaign = ServedCampaign(WireTransport(), users, ServerSettings(speed=0))
+    with serve_in_thread(consumer_app(None)) as consumer, serve_in_thread(server_app(campaign)) as server:
+        calls = calls.replace("http://127.0.0.1:8000", consumer).replace("http://127.0.0.1:8080", server)
+        done = subprocess.run(["sh", "-ec", calls], capture_output=True, text=True, timeout=60, check=True)
+    decoder, answers, rest = json.JSONDecoder(), [], done.stdout
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:]
+    *activated, recipient, _, acted, status, mail, report = answers
+    assert [webhook["status"] for webhook in activated] == ["activated"] * 3
+    assert recipient["id"] == mail["recipientId"] == "silent+anna@example.com"
+    assert (acted["type"], status["sendStatus"]) == ("click", "sent")
+    assert (report["recipients"]["total"], report["clicks"]) == (1, {"total": 1, "unique": 1})
+
+
+def test_the_mail_of_the_readme_has_its_events(inner: Inner) -> None:
+    [text] = re.findall(r"```python\n(def test_a_click_in_a_mail.*?)```", README, re.DOTALL)
+    inner(text).assert_outcomes(passed=1)
+
+
+def test_the_clients_of_the_readme_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [text] = re.findall(r"```yaml\n(clients:.*?)```", README, re.DOTALL)
+    monkeypatch.setenv("JOE_PASSWORD", "secret")
+    (tmp_path / "clients.yaml").write_text(text)
+    loaded = load_clients(tmp_path / "clients.yaml")
+    assert [mail.mailing_id for mail in loaded.definitions[123456789002].mails] == [70003]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -37,12 +37,22 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = Role.OTHER
     guessed: bool = False
     """Whether nothing but our assumption says that such an event may occur: no captured event lacks the field."""
+    usual: Any = None
+    """The value that other benches send in place of this one's own variant, or None."""
 
     def applied(self, event: Event) -> Event:
         """Return the event with this edge case."""
         if self.absent:
             return without_value(event, self.path)
         return with_value(event, self.path, self.value)
+
+    def is_like(self, other: EdgeCase) -> bool:
+        """Return whether both are the same edge case, perhaps with another bench's value."""
+        return (self.path, self.absent, self._general) == (other.path, other.absent, other._general)
+
+    @property
+    def _general(self) -> bytes:
+        return json_text.encode(self.value if self.usual is None else self.usual)
 
     def seen(self) -> EdgeCaseField:
         """Return the field as part of a fact."""
@@ -61,6 +71,56 @@ def _of(fields: Iterable[EventField], values: Iterable[Any]) -> Iterator[EdgeCas
     for field in fields:
         for value in values:
             yield EdgeCase(path=field.path, role=field.role, value=value)
+
+
+_OWN: Mapping[str, str] = {
+    "0012345": "00{}",
+    "00000000000000000001": "00000000000{}",
+    "9007199254740993": "9007199{}",
+    "12345678901234567890123": "12345678901234{}",
+    "1e5": "{}e5",
+    "KD-004711": "KD-00{}",
+    "anna@example.com": "anna{}@example.com",
+    "Anna.Meier+News@Example.COM": "Anna.Meier{}+News@Example.COM",
+    "-17": "-{}",
+    "1.0": "{}.0",
+    "0x1F": "0x{}F",
+    "anna@mañana.example": "anna{}@mañana.example",
+    "山田@example.jp": "山田{}@example.jp",
+    "O'Neil": "O'Neil{}",
+    "a b": "a {}",
+    "a" * 64 + "@" + "b" * 63 + ".example.com": "a" * 55 + "{}@" + "b" * 63 + ".example.com",
+    "a\u0000b": "a\u0000{}",
+    "a\nb": "a\n{}",
+    "a\u2028b": "a\u2028{}",
+    "\ufeffa": "\ufeff{}",
+    "\u202eabc": "\u202e{}",
+    "\u0007": "\u0007{}",
+    f"a{json_text.LONE_SURROGATE}": f"{{}}{json_text.LONE_SURROGATE}",
+    "yesterday": "yesterday{}",
+}
+"""Variants of texts by which an event may be recognised, which are the same edge case; `{}` stands for nine digits.
+
+All others, such as `null` or `__proto__`, have no variants."""
+
+
+def own_variant(case: EdgeCase, shape: Shape, number: int) -> EdgeCase | None:
+    """Return the edge case as only one bench sends it, which has this number of nine digits; None if there is none.
+
+    Where a shape has no id of the mail, events are recognised by the recipient, for example. If several rules or
+    checks sent the same recipient, the events of one would be taken for duplicates of the other's.
+    """
+    keys = shape.key_fields
+    if case.absent or case.value is None or not keys or case.path != keys[0].path:
+        return case
+    value: str | int | None
+    if isinstance(case.value, int):
+        # Odd numbers from 2^53 on are those that floats do not represent.
+        value = None if case.value == 0 else case.value + 2 * (number if case.value < INT64_MAX else -number)
+    else:
+        own = _OWN.get(case.value)
+        value = None if own is None else own.format(number)
+    return None if value is None else msgspec.structs.replace(case, value=value, usual=case.value)
 
 
 def _may_lack(shape: Shape) -> list[EventField]:

@@ -117,12 +117,5 @@ async def find_smallest(
     return last
 
 
-def simplest(strategy: SearchStrategy[Drawn]) -> Drawn:
-    """Return the value to which the strategy shrinks."""
-    return hypothesis.find(
-        strategy, lambda drawn: True, settings=hypothesis.settings(database=None, verbosity=Verbosity.quiet)
-    )
-
-
 class _Stopped(BaseException):
     """Ends the search, whose result nobody needs any more."""

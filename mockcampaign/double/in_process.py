@@ -36,6 +36,7 @@ class InProcessHome(Home):
             policy=settings.policy,
             start=settings.start,
             shapes=settings.shapes,
+            clients=settings.clients,
         )
 
     def url_of(self, target: Target, path: str, *, lifespan: bool, settled: Settled | None) -> str:

@@ -7,10 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Sample, load_sample, read_sample
 from mockcampaign.model import EventType
+from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
@@ -41,6 +43,28 @@ def event_type_of(value: EventType | str) -> EventType:
     if isinstance(value, str) and value in list(EventType):
         return EventType(value)
     raise MisuseError(unknown("event type", str(value), [kind.value for kind in EventType]))
+
+
+ClientContents = str | Path | ClientDefinition | Mapping[int, ClientDefinition]
+"""Contents of clients: a file as of `serve --clients`, a definition for the default client, or several by client id."""
+
+
+def clients_of(value: ClientContents | object, folder: Path | None = None) -> dict[int, ClientDefinition]:
+    """Return the contents of clients by id; a file is relative to the folder, if there is one.
+
+    Raises `InvalidInputError` for a file that says something else, and `MisuseError` for a value that is none of these.
+    """
+    match value:
+        case str() | Path():
+            # Imported here because few tests need the language.
+            from mockcampaign.scenario.language.client_contents import load_contents
+
+            return load_contents(Path(value) if folder is None else folder / value)
+        case ClientDefinition():
+            return {DEFAULT_CLIENT_ID: value}
+        case Mapping() if all(isinstance(one, ClientDefinition) for one in value.values()):
+            return dict(value)
+    raise MisuseError(f"clients: {value!r}, allowed: a file of clients, a ClientDefinition, or several by client id")
 
 
 LikeEvents = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Path | str | Shape | Sample

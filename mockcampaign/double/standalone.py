@@ -9,7 +9,7 @@ from types import TracebackType
 from mockcampaign.double.consumer_targets import Target
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.in_process import CampaignFixture, InProcessHome
-from mockcampaign.double.inputs import Duration, duration_of
+from mockcampaign.double.inputs import ClientContents, Duration, clients_of, duration_of
 from mockcampaign.durations import parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Authentication, EventType
@@ -38,6 +38,7 @@ class StandaloneCampaign:
         start: str | datetime | None = None,
         policy: Policy | None = None,
         run_timeout: Duration = "60s",
+        clients: ClientContents | None = None,
     ) -> None:
         """With a `target`, the campaign begins with an activated webhook of this `type` for it.
 
@@ -51,6 +52,7 @@ class StandaloneCampaign:
             policy=policy or Policy(),
             run_timeout=duration_of(run_timeout, "run_timeout"),
             allow=frozenset(allow),
+            clients={} if clients is None else clients_of(clients),
         )
         self._target, self._path, self._type, self._auth = target, path, type, auth
         self._campaign: CampaignFixture | None = None

@@ -89,6 +89,8 @@ class Exporter:
         self._scheduled_count = 0
         """Items on the clock other than outboxes."""
         self._last_serial = 0
+        self._failing_since: dict[int, int] = {}
+        """Start of the first of the failures in a row, for webhooks that may be suspended."""
         self.journal.append(Began(at=start, seed=seed, name=name, versions=versions, policy=policy))
 
     # Webhooks: each command changes the registry and the outbox, and appends to the journal.
@@ -135,6 +137,13 @@ class Exporter:
         webhook = self.registry.deactivate(client_id, webhook_id, now=self.clock.now)
         self._outboxes[webhook_id].deactivate()
         return self._changed(webhook, "deactivate")
+
+    def suspend(self, client_id: int, webhook_id: int) -> Webhook:
+        """Export nothing until the webhook is activated again; events stay pending (assumed)."""
+        webhook = self.registry.suspend(client_id, webhook_id, now=self.clock.now)
+        self._outboxes[webhook_id].deactivate()
+        self._failing_since.pop(webhook_id, None)
+        return self._changed(webhook, "suspend")
 
     def delete(self, client_id: int, webhook_id: int) -> Webhook:
         """Delete a webhook and discard its pending events."""
@@ -386,6 +395,19 @@ class Exporter:
         if discards:
             self._discard(outbox, discards)
         self._arrange(outbox)
+        if self.policy.suspend_after and not attempt.is_duplicate:
+            self._suspend_if_failing(attempt, outcome.accepted)
+
+    def _suspend_if_failing(self, attempt: Attempt, accepted: bool) -> None:
+        """Suspend the webhook of an attempt if it has failed for long enough (assumed: nobody documents when)."""
+        webhook_id = attempt.webhook_id
+        if accepted:
+            self._failing_since.pop(webhook_id, None)
+            return
+        since = self._failing_since.setdefault(webhook_id, attempt.started_at)
+        webhook = self.registry.past_or_present(webhook_id)
+        if self.clock.now - since >= self.policy.suspend_after and webhook.status is WebhookStatus.ACTIVATED:
+            self.suspend(webhook.client_id, webhook_id)
 
     def _hits(self, webhook_id: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
         """Return the faults that hit an attempt that starts now, of those that apply to it.

@@ -144,6 +144,41 @@ class FaultEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
     kind: str
 
 
+class MailSent(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="mail-sent"):
+    """A call sent one mail. Its events follow as they occur; who gets it, only they say."""
+
+    at: int
+    client_id: int
+    mail_id: str
+    mailing_id: int
+    recipient_list_id: int
+    result: str
+    """`sent`, or why the mail is not sent."""
+
+
+class ClientChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="client-changed"):
+    """A command changed what a client has besides webhooks. The entry names no person."""
+
+    at: int
+    client_id: int
+    what: str
+    """One of `CLIENT_NOUNS`."""
+    command: str
+    """One of `CLIENT_COMMANDS`."""
+    id: int = 0
+    """Id of the recipient list or smart campaign concerned; 0 if it has none."""
+    count: int = 1
+    """How many were changed."""
+
+
+MAIL_RESULTS = ("sent", "wrong_mailing_status", "blacklisted", "too_many_bounces", "unsubscribed")
+"""Words for what becomes of a mail (vendor's API description)."""
+
+CLIENT_NOUNS = ("recipient", "unsubscribe", "blocklist-entry", "bounces", "smart-campaign", "mail-event")
+CLIENT_COMMANDS = ("add", "change", "remove", "start", "stop")
+"""Words for the subject of such a command, and for the command."""
+
+
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="verified"):
     """A command sent sample events to verify a webhook. They are never pending, and never retried."""
 
@@ -234,6 +269,8 @@ Entry = (
     | OutageEnded
     | FaultDeclared
     | FaultEnded
+    | MailSent
+    | ClientChanged
     | Verified
     | Requested
     | Called
@@ -408,12 +445,6 @@ def _without_measured(entry: Entry) -> Entry:
 
 def _payloads(entry: Entry) -> int:
     return len(entry.events) if isinstance(entry, (Happened, Verified)) else 0
-
-
-def read_journal(json_lines: bytes) -> list[Entry]:
-    """Return the entries that `Journal.to_json_lines` wrote. Raises `msgspec.ValidationError` if a line is no entry."""
-    decoder = msgspec.json.Decoder(Entry)
-    return [decoder.decode(line) for line in json_lines.splitlines()]
 
 
 def serial_ranges(events: Sequence[Event]) -> SerialRanges:

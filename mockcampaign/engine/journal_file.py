@@ -6,6 +6,7 @@ again, and its last line counts.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from io import BytesIO, RawIOBase
 
@@ -138,12 +139,15 @@ def read_journals(content: bytes, where: str) -> list[RecordedJournal]:
     """
     line_decoder = msgspec.json.Decoder(_Numbered)
     entry_decoder: msgspec.json.Decoder[Heading | Entry] = msgspec.json.Decoder(Heading | Entry)
-    *lines, rest = content.split(b"\n")
+    # Editors and shells add a byte order mark and empty lines; captured events may have them as well.
+    *lines, rest = content.removeprefix(BOM_UTF8).split(b"\n")
     if rest and _is_json(rest):
         lines.append(rest)  # otherwise the run was killed while it wrote the line
     journals: dict[int, RecordedJournal] = {}
     growing: dict[tuple[int, int], int] = {}
     for number, line in enumerate(map(json_text.without_lone_surrogates, lines), 1):
+        if not line.strip():
+            continue
         try:
             journal = line_decoder.decode(line).journal
             entry = None if journal is None else entry_decoder.decode(line)

@@ -10,16 +10,17 @@ import msgspec
 from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Webhook, WebhookStatus
 
-Command = Literal["create", "update", "activate", "deactivate", "delete"]
+Command = Literal["create", "update", "activate", "deactivate", "suspend", "delete"]
 
 # An absent entry is the error. "Already activated", "not activated" and "delete unless deactivated" are documented as
-# errors (vendor's API description); that any webhook which exists may be updated, and that a suspended one may be
-# activated again, is assumed. Deleted webhooks are found no more.
+# errors (vendor's API description); that any webhook which exists may be updated, that Campaign suspends activated ones
+# only, and that a suspended one may be activated again, is assumed. Deleted webhooks are found no more.
 _STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
     (WebhookStatus.CREATED, "update"): WebhookStatus.CREATED,
     (WebhookStatus.CREATED, "activate"): WebhookStatus.ACTIVATED,
     (WebhookStatus.ACTIVATED, "update"): WebhookStatus.ACTIVATED,
     (WebhookStatus.ACTIVATED, "deactivate"): WebhookStatus.DEACTIVATED,
+    (WebhookStatus.ACTIVATED, "suspend"): WebhookStatus.SUSPENDED,
     (WebhookStatus.DEACTIVATED, "update"): WebhookStatus.DEACTIVATED,
     (WebhookStatus.DEACTIVATED, "activate"): WebhookStatus.ACTIVATED,
     (WebhookStatus.DEACTIVATED, "delete"): WebhookStatus.DELETED,
@@ -144,6 +145,10 @@ class WebhookRegistry(Webhooks):
     def deactivate(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
         """Deactivate a webhook. Raises as `get` does, and `WebhookCommandRejectedError` if it is not activated."""
         return self._command(client_id, webhook_id, "deactivate", now)
+
+    def suspend(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
+        """Suspend a webhook. Raises as `get` does, and `WebhookCommandRejectedError` if it is not activated."""
+        return self._command(client_id, webhook_id, "suspend", now)
 
     def delete(self, client_id: int, webhook_id: int, *, now: int) -> Webhook:
         """Delete a webhook. Raises as `get` does, and `WebhookCommandRejectedError` unless it is deactivated."""

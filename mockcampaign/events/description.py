@@ -11,7 +11,8 @@ import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.events import field_values
-from mockcampaign.events.mailing import AUTORESPONDER, Mailing, MailingEvent
+from mockcampaign.events.behaviour import AUTORESPONDER
+from mockcampaign.events.mailing import Mailing, MailingEvent
 from mockcampaign.events.people import MACHINES, Actor
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND

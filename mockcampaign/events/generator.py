@@ -8,8 +8,9 @@ from itertools import chain, count, islice
 import msgspec
 
 from mockcampaign.events import field_values
+from mockcampaign.events.behaviour import REPEATABLE
 from mockcampaign.events.event_json import DETAILS, NO_ORIGIN, Mails
-from mockcampaign.events.mailing import REPEATABLE, Mailing
+from mockcampaign.events.mailing import Mailing
 from mockcampaign.events.people import (
     AUDIENCE_MAX,
     DETAIL,

@@ -164,6 +164,16 @@ class Audience:
             case _:
                 assert_never(actor)
 
+    def mail_id(self, mailing_id: int, list_id: int, number: int) -> str:
+        """Return the id of a single mail: no two numbers share one."""
+        first, second, third = field_values.MAIL_ID_GROUPS
+        groups = (
+            base36(self._mailing_groups.apply(mailing_id), first),
+            base36(self._recipient_groups.apply(number), second),
+            base36(self._list_groups.apply(list_id), third),
+        )
+        return "-".join(groups)
+
     def mail_ids(self, mailing_id: int) -> MailIds:
         """Return the mail ids of one mailing."""
         first, _, third = field_values.MAIL_ID_GROUPS

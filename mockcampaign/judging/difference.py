@@ -7,7 +7,7 @@ equal, as many equal stored events are expected.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -162,15 +162,34 @@ def difference(
     surplus = list((stored - allowed).elements())
     altered = []
     strangers = [event for event in surplus if event not in allowed]
+    # Each event is decoded once: thousands may be altered.
+    by_mail: defaultdict[Hashable, list[tuple[bytes, Event]]] = defaultdict(list)
+    for event in missing if strangers else ():
+        known = msgspec.json.decode(event)
+        by_mail[_key(known, shape)].append((event, known))
     for event in strangers:
-        # The missing event of the same mail that differs in the fewest fields is the original.
-        originals = [one for one in missing if _mail(one, shape) == _mail(event, shape)]
+        known = msgspec.json.decode(event)
+        originals = by_mail[_key(known, shape)]
         if originals:
-            original = min(originals, key=lambda one: len(_differing_fields(one, event)))
-            missing.remove(original)
-            surplus.remove(event)
-            altered.append((original, event))
-    return Difference(missing=tuple(missing), surplus=tuple(surplus), altered=tuple(altered), shape=shape)
+            # The missing event of the same mail that differs in the fewest fields is the original.
+            nearest = min(range(len(originals)), key=lambda index: len(_differing(originals[index][1], known)))
+            altered.append((originals.pop(nearest)[0], event))
+    return Difference(
+        missing=tuple(_without(missing, [original for original, _ in altered])),
+        surplus=tuple(_without(surplus, [event for _, event in altered])),
+        altered=tuple(altered),
+        shape=shape,
+    )
+
+
+def _without(events: Iterable[bytes], removed: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the events without these, the first of equal ones."""
+    left = Counter(removed)
+    for event in events:
+        if left[event]:
+            left[event] -= 1
+        else:
+            yield event
 
 
 def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shapes = BUILTIN) -> list[bytes]:
@@ -190,13 +209,19 @@ def _only(event: bytes, fields: Sequence[str]) -> bytes:
 
 
 def _differing_fields(one: bytes, other: bytes) -> list[str]:
-    left, right = msgspec.json.decode(one), msgspec.json.decode(other)
+    return _differing(msgspec.json.decode(one), msgspec.json.decode(other))
+
+
+def _differing(left: Event, right: Event) -> list[str]:
     return [name for name in {**left, **right} if left.get(name, ...) != right.get(name, ...)]
 
 
 def _mail(event: bytes, shapes: Shapes) -> Hashable | None:
-    known = msgspec.json.decode(event)
-    return _shape_of(known, shapes).key(known)
+    return _key(msgspec.json.decode(event), shapes)
+
+
+def _key(event: Event, shapes: Shapes) -> Hashable | None:
+    return _shape_of(event, shapes).key(event)
 
 
 def _shape_of(event: Event, shapes: Shapes) -> Shape:

@@ -11,11 +11,18 @@ the check itself advises; one that loses what stands beside them does not.
 
 from __future__ import annotations
 
+import functools
 import re
 
 _NOTHING = re.compile(rb"(\\\\)|\\u0000|\xef\xbf\xbd")
 r"""An escaped backslash, which stays, or what stands in canonical JSON for a character of the list: `\u0000` for NUL,
 and U+FFFD for the others, since no lone surrogate is read as such."""
+
+_NO_STORE_HAS_TO_HOLD = re.compile("[\0\ufffd\ud800-\udfff]")
+"""The characters of the list, and what stands in their place, in text."""
+
+KEYS_REMEMBERED = 65_536
+"""How many keys `comparable_key` remembers: a store is read hundreds of times, and its events have the same keys."""
 
 
 def comparable(event: bytes) -> bytes:
@@ -23,3 +30,9 @@ def comparable(event: bytes) -> bytes:
     if rb"\u0000" not in event and b"\xef\xbf\xbd" not in event:
         return event
     return _NOTHING.sub(rb"\1", event)
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED, typed=True)
+def comparable_key(key: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Return what identifies the mail of an event without any character that no store has to hold."""
+    return tuple(_NO_STORE_HAS_TO_HOLD.sub("", one) if isinstance(one, str) else one for one in key)

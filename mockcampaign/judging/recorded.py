@@ -15,15 +15,20 @@ import msgspec
 
 from mockcampaign.durations import DURATION_MAX, MOMENT_MAX, format_duration
 from mockcampaign.engine.journal import (
+    CLIENT_COMMANDS,
+    CLIENT_NOUNS,
+    MAIL_RESULTS,
     Attempted,
     Began,
     Called,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -79,7 +84,10 @@ class _Checked:
         self._firsts: list[int] = []
         self._lasts: list[int] = []
         """First and last serials of the events of each entry, ascending."""
+        self._gaps: list[int] = []
+        """Number of gaps between the serials of successive entries, up to each entry."""
         self._faults: set[int] = set()
+        self._mails: set[str] = set()
         self._step = -1
 
     def check(self) -> None:
@@ -120,6 +128,17 @@ class _Checked:
             case FaultEnded():
                 if entry.number not in self._faults:
                     raise self._problem("number", f"no fault {short(str(entry.number))} was declared before this line")
+            case MailSent():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("result", entry.result, MAIL_RESULTS)
+                if entry.mail_id in self._mails:
+                    raise self._problem("mail_id", "the mail was sent already, allowed: a new one")
+                self._mails.add(entry.mail_id)
+            case ClientChanged():
+                self._number("client_id", entry.client_id, -INT64_MAX, INT64_MAX)
+                self._word("what", entry.what, CLIENT_NOUNS)
+                self._word("command", entry.command, CLIENT_COMMANDS)
+                self._number("count", entry.count, 0, ATTEMPTS_MAX)
             case Verified():
                 self._known([entry.webhook_id])
                 self._outcome(entry.outcome)
@@ -178,6 +197,8 @@ class _Checked:
         # In order, so that one binary search finds an event.
         self._number("first_serial", entry.first_serial, self._lasts[-1] + 1 if self._lasts else 0, INT64_MAX)
         if entry.events:
+            is_gap = bool(self._lasts) and entry.first_serial != self._lasts[-1] + 1
+            self._gaps.append((self._gaps[-1] if self._gaps else 0) + is_gap)
             self._firsts.append(entry.first_serial)
             self._lasts.append(entry.first_serial + len(entry.events) - 1)
 
@@ -230,12 +251,14 @@ class _Checked:
         """Reject events that did not occur, or occur twice: ranges of a few bytes could stand for billions."""
         before = -1
         for first, last in sorted(ranges):
-            index = bisect_right(self._firsts, first) - 1
-            while 0 <= index < len(self._firsts) - 1 and self._lasts[index] < last:
-                if self._firsts[index + 1] != self._lasts[index] + 1:
-                    break
-                index += 1
-            if index < 0 or not before < first <= last <= self._lasts[index]:
+            begin, end = (bisect_right(self._firsts, serial) - 1 for serial in (first, last))
+            if not (
+                before < first <= last
+                and begin >= 0
+                and first <= self._lasts[begin]
+                and last <= self._lasts[end]
+                and self._gaps[begin] == self._gaps[end]
+            ):
                 raise self._problem(field, f"{first} to {last} are no events of this journal, or some of them twice")
             before = last
 

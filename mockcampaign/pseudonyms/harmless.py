@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["moment", "code", "device", "agent", "shared id", "count", "identity", "unknown"]
 """Kinds of fields, by what their names say about the values."""
@@ -85,14 +86,31 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?")
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./+:-]{0,31}")
-_DIGITS_4 = re.compile(r"[0-9]{4}")
 _DIGITS_6 = re.compile(r"[0-9]{6}")
-_DIGITS_9 = re.compile(r"[0-9]{9}")
 _SHARED_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_DEVICE = re.compile(r"[\w .,;:/()+_-]{1,80}")
+_DEVICE = re.compile(r"[\w .,;:/()+_'\u2019-]{1,80}")
 _AGENT = re.compile(r"[ -?A-~]{1,512}")  # printable ASCII without @
+_LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
+_LETTERS_OR_DIGITS = re.compile(r"[0-9]+|[^\W_0-9]+")
 _NAME = re.compile(r"[\w.:$\[\]-]{1,64}")
 _NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+
+
+class _Description(NamedTuple):
+    """What the values of a kind of fields look like that consist of words and versions."""
+
+    form: re.Pattern[str]
+    digits_max: int
+    """Most digits in a row that are a version or a code."""
+    mixed_max: int
+    """Most characters of a word of letters and digits that is a model or a code."""
+
+
+_DESCRIPTIONS: Mapping[Kind, _Description] = {
+    "code": _Description(_CODE, 3, 7),
+    "device": _Description(_DEVICE, 5, 7),
+    "agent": _Description(_AGENT, 8, 11),
+}
 
 PLAIN_WORDS = _words(
     """
@@ -112,6 +130,46 @@ PLAIN_WORDS = _words(
     """
 )
 """Words that name no person, and stay in the paths of links and in a consumer's own sentences."""
+
+KNOWN_WORDS = PLAIN_WORDS | _words(
+    """
+    abbestellt abgemeldet abmeldung abuse activated active africa america android angeklickt angemeldet anmeldung
+    antarctica aol apple applewebkit application archiviert arctic arm ascii asia asus atlantic aud audio australia
+    automatic avm aws bada batch bcc beschwerde beta bing black blackberry blink blocked bot bots bounced bouncehard
+    bouncesoft brave brl build button cad cest cet charset chf chrome chromebook chromecast chromeos chromium city
+    class clicked closed cny coi com common compatible complained complaint completed confirmedsubscription
+    conversion cpu crawler create created crios cros csv czech czk danish darwin deactivated debian default deferred
+    deleted deliver delivery desktop deutsch dev disabled dispatched dkk doi double draft dropped duckduckgo dutch
+    edga edge edgios edition emailclick emailopen eng engagement engine englisch english enus epiphany etc eur
+    europe explorer facebook fail fallback false fatal fax fbav fbl fedora feedbackloop filtered final fire firefox
+    first firstopen fitbit flagged form forward forwarded free freebsd french froyo fxios galaxy gapple gbp gecko
+    geckodriver gefiltert geklickt gelesen general generic geoeffnet german gesendet gesperrt geöffnet gif global
+    gmail gmt gmx google googlebot googleimageproxy gsa gzip handheld hard hardbounce hardbounced harmony harmonyos
+    hbo headless high honor hop hotmail hour htc huawei huf icab iceweasel imac impression inactive indian input inr
+    intel internet ios ipad ipados iphone ipod iron iso italian jpy kaios kde khtml kindle klick konqueror krw
+    laptop large latin lenovo letter level like linkclick linkclicked linux listunsubscribe live local localized
+    loop lotus low lumia lynx mac macbook macintosh macos mailable mailbird mailbox major maker manual marked
+    markedasspam marketing medium meego message messenger micromessenger microsoft midori minor mixed mobi mobile
+    model moto motorola mozilla mpsa msie msoffice multipart mxn mymail mysql native navigator netfront netscape
+    never nexus nintendo nok nokia none normal norwegian note notebook notes notification notified null nzd octet
+    oculus office offline oneplus online openbsd opened opening opera operating oppo optedin optedout optional other
+    out outbound outlook overdue pacific package palm panasonic partial paused pdf pending permanent permanentfail
+    personal phone phones plain play playstation pln poco podcast polish portuguese presto preview print private pro
+    processing promo promotion promotional proxy pseudo public publish push quest queue queued quota read ready
+    realme redmi regular release relevant reminder removed report requested reset resubscribe resumed retried
+    returned ron rss safari sailfish samsung samsungbrowser scheduled scheme screen seamonkey sec segment sek send
+    sending series set sharp signup silk single site small smart smartphone smarttv smartwatch smtp soft softbounce
+    softbounced softwareupdate soi solaris sony spam spamreport spanish sparrow speaker spider started state static
+    status stopped stream studio sub subscribed subscriber subscription sunos suppressed surface survey swedish
+    switch symbian system tab tablet tablets tcl tcp technical temporary text thunderbird tizen tls toshiba touch
+    transactional transient trident trigger triggered true try turbo ubuntu ucbrowser udp ultra undeliverable
+    undelivered undetermined unique unix unknown unread unspecified unsub unsubscribed unsubscription unzustellbar
+    updated urgent url urlencoded usd utc utf validated value verified versandt versendet video viewed vista vivaldi
+    vivo voice wap warning watch watchos wearable webde webkit weblink webmail webos webpush webview wechat weekly
+    whatsapp wii win windows winnt workflow wow xbox xcode xhtml xiaomi xperia yahoo yandex zar zte zugestellt
+    """
+)
+"""Words for events, devices, systems, browsers and categories, which stay under names of such."""
 
 HEADERS = _words(
     """
@@ -146,22 +204,44 @@ def kind_of(name: str) -> Kind:
 
 
 def text_stays(name: str, text: str) -> bool:
-    """Return whether a text under this name names no person."""
+    """Return whether a text under this name names no person as a whole."""
     if len(text) > 512:
         return False
-    match kind := kind_of(name):
-        case "code":
-            return bool(_CODE.fullmatch(text)) and not _DIGITS_4.search(text)
-        case "shared id":
-            return bool(_SHARED_ID.fullmatch(text))
-        case "device":
-            return bool(_DEVICE.fullmatch(text)) and not _DIGITS_6.search(text)
-        case "agent":
-            return bool(_AGENT.fullmatch(text)) and not _DIGITS_9.search(text)
-        case "identity":
-            return False
-        case "moment" | "count" | "unknown":
-            return _is_moment_text(kind == "moment", text)
+    kind = kind_of(name)
+    if kind in _DESCRIPTIONS:
+        words = _LETTERS_AND_DIGITS.findall(text)
+        return is_description(name, text) and all(word_stays(name, word) for word in words)
+    if kind == "shared id":
+        return bool(_SHARED_ID.fullmatch(text))
+    return kind != "identity" and _is_moment_text(kind == "moment", text)
+
+
+def is_description(name: str, text: str) -> bool:
+    """Return whether a field with this name contains words that stay, if they are known (`word_stays`)."""
+    described = _DESCRIPTIONS.get(kind_of(name))
+    return described is not None and len(text) <= 512 and bool(described.form.fullmatch(text))
+
+
+def word_stays(name: str, word: str) -> bool:
+    """Return whether a word of a description is a known one, or a code that is too short for a name."""
+    described = _DESCRIPTIONS.get(kind_of(name))
+    if described is None:
+        return False
+    parts = _LETTERS_OR_DIGITS.findall(word)
+    if len(parts) > 1 and len(word) > described.mixed_max:
+        return False
+    return all(len(part) <= described.digits_max if part.isdecimal() else _is_known(part) for part in parts)
+
+
+def _is_known(letters: str) -> bool:
+    """Return whether letters are a known word, several in camel case, or an abbreviation of two letters."""
+    if len(letters) <= 2:
+        # Wu is a name, and de or DE a country.
+        return letters.isascii() and (letters.islower() or letters.isupper())
+    if letters.lower() in KNOWN_WORDS:
+        return True
+    words = _NAME_WORDS.findall(letters)
+    return "".join(words) == letters and all(word.lower() in KNOWN_WORDS for word in words)
 
 
 def _is_moment_text(named: bool, text: str) -> bool:

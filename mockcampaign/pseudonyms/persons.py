@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from mockcampaign.pseudonyms.harmless import HEADERS, name_stays, number_stays, text_stays
+from mockcampaign.pseudonyms.harmless import HEADERS, is_description, name_stays, number_stays, text_stays, word_stays
 from mockcampaign.pseudonyms.substitutes import Substitutes
 from mockcampaign.pseudonyms.texts import Json, Texts, UnreadableError
 
@@ -14,6 +15,9 @@ DEPTH_MAX = 200
 
 INTEGER_BITS_MAX = 10_000
 """Largest integer that is read. Python reads no larger ones from JSON."""
+
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Pseudonyms:
@@ -77,7 +81,7 @@ class Pseudonyms:
             case None | bool():
                 return value
             case str():
-                return value if text_stays(name, value) else self._texts.whole(value, level)
+                return self._text(name, value, level)
             case int():
                 if value.bit_length() > INTEGER_BITS_MAX:
                     raise UnreadableError(f"an integer of more than {INTEGER_BITS_MAX} bits, which is the limit")
@@ -94,6 +98,16 @@ class Pseudonyms:
             else self._value(key, inside, inner, depth + 1, level)
             for key, inner in value.items()
         }
+
+    def _text(self, name: str, text: str, level: int) -> str:
+        if text_stays(name, text):
+            return text
+        if not is_description(name, text):
+            return self._texts.whole(text, level)
+        # Word by word, so that a person's phone is still a phone.
+        return _WORD.sub(
+            lambda found: found[0] if word_stays(name, found[0]) else self._texts.whole(found[0], level), text
+        )
 
     def _name(self, name: str) -> str:
         return name if name_stays(name) else self._texts.whole(name)

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
+from mockcampaign.double.inputs import clients_of
 from mockcampaign.durations import parse_duration, parse_moment
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
@@ -30,10 +32,11 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
     marked: dict[str, Any] = {}
     allow: set[str] = set()
     for marker in reversed(list(item.iter_markers("mockcampaign"))):
-        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy", "shape"}:
+        if marker.args or not marker.kwargs.keys() <= {"allow", "seed", "start", "policy", "shape", "clients"}:
             raise pytest.UsageError(
                 f"{item.nodeid}: @pytest.mark.mockcampaign({', '.join((*map(repr, marker.args), *marker.kwargs))}), "
-                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file"
+                "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file, "
+                "clients=file"
             )
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
@@ -46,7 +49,8 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
         policy=marked.get("policy"),
     )
     shapes = _shapes(item, marked["shape"]) if "shape" in marked else {}
-    return msgspec.structs.replace(settings, shapes=shapes)
+    clients = _clients(item, marked["clients"]) if "clients" in marked else {}
+    return msgspec.structs.replace(settings, shapes=shapes, clients=clients)
 
 
 def settings_for(
@@ -91,6 +95,14 @@ def _shapes(item: pytest.Item, marked: object) -> dict[EventType, Shape]:
         return by_type(shapes)
     except InvalidInputError as error:
         raise pytest.UsageError(f"{item.nodeid}: shape: {error}") from None
+
+
+def _clients(item: pytest.Item, marked: object) -> dict[int, ClientDefinition]:
+    """Return the contents of clients: of a file, relative to the test's folder, or as definitions."""
+    try:
+        return clients_of(marked, item.path.parent)
+    except (InvalidInputError, MisuseError) as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
 
 
 def check_allowed(rule_ids: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import pytest
 
 from mockcampaign.double.consumer_targets import recognise, url_with_path
@@ -19,7 +20,7 @@ from mockcampaign.double.control.campaign_control import CampaignControl
 from mockcampaign.double.control.deliveries import ApiRequests
 from mockcampaign.double.control.home import CampaignSettings, Home
 from mockcampaign.double.control.session import in_home
-from mockcampaign.double.inputs import Duration, duration_of
+from mockcampaign.double.inputs import ClientContents, Duration, clients_of, duration_of
 from mockcampaign.double.loops import AwaitableResult, Work, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
@@ -123,6 +124,7 @@ class LiveServer:
             start=settings.start,
             policy=settings.policy,
             shapes=settings.shapes,
+            clients=settings.clients,
         )
         self.wait(self._reset())
 
@@ -201,6 +203,7 @@ class CampaignServerFactory:
         seed: int | None = None,
         start: str | datetime | None = None,
         policy: Policy | None = None,
+        clients: ClientContents | None = None,
     ) -> Iterator[CampaignServer]:
         """Serve until the `with` block ends, for a fixture of any scope. All tests in between share one campaign.
 
@@ -210,6 +213,8 @@ class CampaignServerFactory:
         settings = settings_for(
             self._config, "campaign_server_factory", allow=allow, seed=seed, start=start, policy=policy
         )
+        if clients is not None:
+            settings = msgspec.structs.replace(settings, clients=clients_of(clients))
         with LiveServer().running() as live:
             server = CampaignServer(settings, live)
             try:

@@ -112,8 +112,9 @@ TELLING = frozenset(
 def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
     """Return how to fix a consumer that violates the rule in this way; `usual` is the rule's own advice."""
     found = [one for fact in facts for one in _of(fact)]
-    if UNDERSCORES in found:
-        found = [one for one in found if one is not CREDENTIALS]
+    for exact, vague in ((UNDERSCORES, CREDENTIALS), (FLOATS_BESIDE_EMPTY, BATCH_OF_UNLIKE_EVENTS)):
+        if exact in found:
+            found = [one for one in found if one is not vague]
     found += _of_acknowledged_loss(facts)
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]

@@ -196,11 +196,6 @@ def difference(one: EventDifference) -> str:
     return f"{one.kind}: {one.event}"
 
 
-def difference_lines(finding: Finding) -> list[str]:
-    """Say event by event how the store differs."""
-    return list(map(difference, finding.differences))
-
-
 def sweep_summary(one: SweepSummary) -> str:
     """Say whether the verdict holds where other things are assumed of the sender."""
     if not one.variations:

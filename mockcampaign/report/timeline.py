@@ -15,11 +15,13 @@ from mockcampaign.engine.journal import (
     Began,
     Called,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -161,6 +163,12 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
             return Line(when=when, who="", what=f"fault {fault.kind}{_limits(hits)}", came_to="", accepted=None)
         case FaultEnded(kind=kind):
             return Line(when=when, who="", what=f"fault {kind} ended", came_to="", accepted=None)
+        case MailSent(mail_id=mail_id, result=result):
+            came_to = "" if result == "sent" else f"not sent: {result}"
+            return Line(when=when, who="", what=f"mail {mail_id}", came_to=came_to, accepted=None)
+        case ClientChanged(what=what, command=command, count=count):
+            noun = what if count == 1 else f"{what}, {count} of them"
+            return Line(when=when, who="", what=f"{command} {noun}", came_to="", accepted=None)
         case Verified(webhook_id=webhook_id, events=events, outcome=outcome):
             return Line(
                 when=when,

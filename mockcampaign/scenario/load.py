@@ -10,6 +10,8 @@ from typing import assert_never
 import msgspec
 
 from mockcampaign.campaign import NO_MAILING
+from mockcampaign.clients.client_store import ClientStore, Ids
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
@@ -17,7 +19,7 @@ from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.faults import CallFault
 from mockcampaign.judging.recorded import VIRTUAL_TIME_MAX, load_journals
-from mockcampaign.model import EventType
+from mockcampaign.model import EventType, WebhookStatus
 from mockcampaign.scenario.language import nodes
 from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
@@ -36,6 +38,7 @@ from mockcampaign.scenario.language.steps import (
     STEP_KEYS,
     STEPS,
     ActivateStep,
+    ActStep,
     AdvanceStep,
     CreateStep,
     DeactivateStep,
@@ -48,7 +51,9 @@ from mockcampaign.scenario.language.steps import (
     ProbeStep,
     ReplayStep,
     RunStep,
+    SendStep,
     Step,
+    SuspendStep,
     UpdateStep,
     VerifyStep,
     WaitStep,
@@ -147,10 +152,14 @@ class _Planner:
         self._journals: list[Path] = []
         self._shapes: dict[EventType, Shape] = {}
         self._shape_files: list[Path] = []
+        self._clients: dict[int, ClientStore] = {}
+        self._mails: list[str] = []
+        """Names of sent mails."""
         self._passes = 0
         """Most milliseconds that the steps let pass."""
 
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
+        self._check_clients()
         for at, part in self._scenario.shape_parts():
             self._shape(at, part)
         for name, webhook in self._scenario.webhooks.items():
@@ -160,7 +169,7 @@ class _Planner:
         steps = tuple(self._step(index, step) for index, step in enumerate(self._scenario.steps))
         if must_emit and not any(isinstance(step.action, EMITTING) for step in steps):
             raise self._document.problem(
-                ("steps",), "no step emits events, so there is nothing to deliver; add `emit` or `mailing`"
+                ("steps",), "no step emits events, so there is nothing to deliver; add `emit`, `mailing` or `send`"
             )
         return Plan(
             path=self._path,
@@ -200,6 +209,8 @@ class _Planner:
                 for name in step.changes:
                     self._registry.update(*self._allowed((*at, name), "update", name), now=0)
             case ActivateStep():
+                if self._scenario.policy.suspend_after and self._is_activated(at, step.webhook):
+                    return step  # it may be suspended by then, which only the run shows
                 self._registry.activate(*self._allowed(at, "activate", step.webhook), now=0)
             case DeactivateStep():
                 self._registry.deactivate(*self._allowed(at, "deactivate", step.webhook), now=0)
@@ -214,6 +225,12 @@ class _Planner:
             case MailingStep():
                 if self._shapes:
                     raise self._document.problem(at, NO_MAILING)
+            case SendStep():
+                self._send(at, step)
+            case ActStep():
+                self._act(at, step)
+            case SuspendStep():
+                self._registry.suspend(*self._allowed(at, "suspend", step.webhook), now=0)
             case RunStep():
                 pass
             case ReplayStep():
@@ -239,6 +256,42 @@ class _Planner:
             case _:
                 assert_never(step)
         return step
+
+    def _client(self, client_id: int) -> ClientStore:
+        """Return a client as it will be at the start."""
+        if client_id not in self._clients:
+            definitions = {client.id: client.definition() for client in self._scenario.clients}
+            definition = definitions.get(client_id, ClientDefinition())
+            self._clients[client_id] = ClientStore(client_id, "", 0, Ids(1), definition)
+        return self._clients[client_id]
+
+    def _check_clients(self) -> None:
+        ids = [client.id for client in self._scenario.clients]
+        for index, client_id in enumerate(ids):
+            if client_id in ids[:index]:
+                raise self._document.problem(("clients", index), f"client {client_id} is listed twice, allowed: once")
+            try:
+                self._client(client_id)
+            except InvalidInputError as error:
+                raise self._document.problem(("clients", index), str(error)) from None
+
+    def _send(self, at: Location, step: SendStep) -> None:
+        try:
+            self._client(step.client).find_transactional_mail(step.mail)
+        except InvalidInputError as error:
+            raise self._document.problem((*at, "mail"), str(error)) from None
+        if step.name in self._mails:
+            raise self._document.problem((*at, "as"), f"mail {step.name!r} exists already")
+        if step.name is not None:
+            self._mails.append(step.name)
+
+    def _act(self, at: Location, step: ActStep) -> None:
+        if step.mail not in self._mails:
+            raise self._document.problem((*at, "mail"), unknown("mail", step.mail, self._mails))
+        for key, event_type in (("link", "click"), ("category", "bounce")):
+            if getattr(step, key) is not None and step.type != event_type:
+                raise self._document.problem((*at, key), f"type {step.type} has none, allowed: type {event_type}")
+        self._pass(at, step.after)
 
     def _pass(self, at: Location, duration: int) -> None:
         self._passes += duration
@@ -268,6 +321,9 @@ class _Planner:
                 at, f"cannot {command} webhook {name!r} in status {status}, allowed in: {', '.join(allowed)}"
             )
         return client_id, webhook_id
+
+    def _is_activated(self, at: Location, name: str) -> bool:
+        return self._registry.get(*self._existing(at, name)).status is WebhookStatus.ACTIVATED
 
     def _existing(self, at: Location, name: str) -> tuple[int, int]:
         self._known(at, name)

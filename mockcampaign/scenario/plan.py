@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.journal import Happened
 from mockcampaign.events import Sample
 from mockcampaign.model import EventType
@@ -19,6 +20,7 @@ from mockcampaign.scenario.language.expect import ApiExpectation, ConsumerExpect
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
+    ActStep,
     AdvanceStep,
     CreateStep,
     DeactivateStep,
@@ -28,6 +30,8 @@ from mockcampaign.scenario.language.steps import (
     OutageStep,
     ProbeStep,
     RunStep,
+    SendStep,
+    SuspendStep,
     UpdateStep,
     VerifyStep,
 )
@@ -133,6 +137,9 @@ Action: TypeAlias = (
     | EmitExact
     | EmitRecorded
     | MailingStep
+    | SendStep
+    | ActStep
+    | SuspendStep
     | OutageStep
     | FaultStep
     | AdvanceStep
@@ -142,7 +149,7 @@ Action: TypeAlias = (
     | Expect
 )
 
-EMITTING = (EmitGenerated, EmitExact, EmitRecorded, MailingStep, VerifyStep)
+EMITTING = (EmitGenerated, EmitExact, EmitRecorded, MailingStep, SendStep, VerifyStep)
 """Actions that make events for webhooks."""
 
 
@@ -180,6 +187,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Name of the scenario. It includes the values of the matrix if the plans would otherwise share one name."""
         return self.scenario.name
+
+    @property
+    def clients(self) -> dict[int, ClientDefinition]:
+        """Contents of clients besides their defaults."""
+        return {client.id: client.definition() for client in self.scenario.clients}
 
     @property
     def known_shapes(self) -> tuple[Shape, ...]:

@@ -17,6 +17,7 @@ from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookU
 from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
+    ActStep,
     AdvanceStep,
     CreateStep,
     DeactivateStep,
@@ -26,6 +27,8 @@ from mockcampaign.scenario.language.steps import (
     OutageStep,
     ProbeStep,
     RunStep,
+    SendStep,
+    SuspendStep,
     UpdateStep,
     VerifyStep,
 )
@@ -67,6 +70,8 @@ class Player:
         self._probe = None if probe is None else RunProbe(probe, campaign, self.ledger, plan.known_shapes)
         self._mail_ids: dict[str | int, str | int] = {}
         """New mail ids of exact events, by the written ones."""
+        self._mails: dict[str, tuple[int, str]] = {}
+        """Clients and ids of sent mails, by their names."""
         self._random = Random(f"mails:{campaign.seed}")
 
     @classmethod
@@ -80,6 +85,7 @@ class Player:
             start=scenario.start,
             name=plan.label,
             shapes=plan.shapes,
+            clients=plan.clients,
         )
         return cls(plan, campaign)
 
@@ -139,6 +145,16 @@ class Player:
                 )
             case MailingStep():
                 campaign.mailing(action.recipients, rates=action.rates, client_id=action.client)
+            case SendStep():
+                self._send(action)
+            case ActStep():
+                client, mail_id = self._mails[action.mail]
+                more = {} if action.category is None else {"category": action.category}
+                campaign.client(client).act(
+                    mail_id, EventType(action.type), after=action.after, link=action.link, **more
+                )
+            case SuspendStep(webhook=name):
+                self.webhooks[name] = campaign.suspend(self.webhooks[name])
             case OutageStep():
                 campaign.outage(action.duration, action.kind, *self._named(action.webhook))
             case FaultStep():
@@ -157,6 +173,13 @@ class Player:
                 pass  # judged afterwards, from the journal alone
             case _:
                 assert_never(action)
+
+    def _send(self, step: SendStep) -> None:
+        client = self.campaign.client(step.client)
+        mail = client.state.find_transactional_mail(step.mail)
+        sent = client.send(mail.id, mail.list_ids[0], step.recipient, data=step.data)
+        if step.name is not None:
+            self._mails[step.name] = step.client, sent.facts.mail_id
 
     def _named(self, name: str | None) -> list[Webhook]:
         """Return the one webhook that a step names, or none if it concerns all."""

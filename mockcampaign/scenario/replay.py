@@ -18,11 +18,13 @@ from mockcampaign.engine.journal import (
     Began,
     Called,
     Captured,
+    ClientChanged,
     Discarded,
     Entry,
     FaultDeclared,
     FaultEnded,
     Happened,
+    MailSent,
     OutageDeclared,
     OutageEnded,
     Probed,
@@ -99,6 +101,8 @@ class Replay:
             case FaultEnded(number=number):
                 if number in self._faults:
                     self._faults[number].end()
+            case MailSent() | ClientChanged():
+                pass  # their events are entries of their own
             case (
                 Began()
                 | Attempted()
@@ -129,6 +133,8 @@ class Replay:
                 webhook = campaign.activate(webhook)
             case "deactivate":
                 webhook = campaign.deactivate(webhook)
+            case "suspend":
+                webhook = campaign.suspend(webhook)
             case "delete":
                 webhook = campaign.delete(webhook)
             case "retry":

@@ -115,13 +115,13 @@ class _Entrance:
 
 
 def _path(scope: Scope) -> str:
-    """Return the path with its segments decoded one by one, so that an encoded slash stays in its segment."""
+    """Return the path with its segments decoded, but for slashes and percent signs within a segment."""
     raw: bytes = scope.get("raw_path") or b""
     if b"%" not in raw:
         path: str = scope["path"]
         return path
     segments = raw.decode("latin-1").split("/")
-    return "/".join(unquote(segment).replace("/", "%2F") for segment in segments)
+    return "/".join(unquote(segment).replace("%", "%25").replace("/", "%2F") for segment in segments)
 
 
 def _first_segment(path: str) -> str:

@@ -24,7 +24,7 @@ from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
 from mockcampaign.server.vendor_api.api import API
-from mockcampaign.server.vendor_api.clients_file import load_clients
+from mockcampaign.server.vendor_api.clients_file import LoadedClients, load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.shape.captured import shape_of_file
@@ -84,11 +84,13 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say) -> Non
     Raises `InvalidInputError` before anything is served.
     """
     plan = _plan(options)
-    users_of_client = _users_of_client(options, plan)
+    loaded = LoadedClients({}, {}) if options.clients_file is None else load_clients(options.clients_file)
+    users_of_client = _users_of_client(options, plan, loaded.users)
     settings = ServerSettings(speed=options.speed, seed=_seed(options, plan), faults=_faults(options))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
-    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan))
+    clients = loaded.definitions | ({} if plan is None else plan.clients)
+    settings = msgspec.structs.replace(settings, shapes=_shapes(options, plan), clients=clients)
     if options.webhooks_per_client_max is not None:
         policy = msgspec.structs.replace(settings.policy, webhooks_per_client_max=options.webhooks_per_client_max)
         settings = msgspec.structs.replace(settings, policy=policy)
@@ -198,13 +200,16 @@ def _seed(options: ServeOptions, plan: Plan | None) -> int:
     return (plan.scenario.seed or 0) if plan is not None else 0
 
 
-def _users_of_client(options: ServeOptions, plan: Plan | None) -> dict[int, tuple[User, ...]]:
+def _users_of_client(
+    options: ServeOptions, plan: Plan | None, in_file: dict[int, tuple[User, ...]]
+) -> dict[int, tuple[User, ...]]:
     wrong = user_name_problem(options.user)
     if wrong is not None:
         raise InvalidInputError(f"--user: {wrong}")
     first = {options.client_id: users_of(options.client_id, [(options.user, options.password)])}
-    users_of_client = first | ({} if options.clients_file is None else load_clients(options.clients_file))
-    named = () if plan is None else [webhook.client for webhook in plan.scenario.webhooks.values()]
+    users_of_client = first | in_file
+    named = [] if plan is None else [webhook.client for webhook in plan.scenario.webhooks.values()]
+    named += [] if plan is None else plan.clients
     for client_id in named:
         users_of_client.setdefault(client_id, users_of(client_id, [(options.user, options.password)]))
     return users_of_client

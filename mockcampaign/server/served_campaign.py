@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Journal
@@ -26,7 +27,6 @@ from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.client_connections import ClientConnections
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
-from mockcampaign.server.smart_campaigns import SmartCampaigns
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
@@ -63,6 +63,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    clients: Mapping[int, ClientDefinition] = {}
+    """Lists, processes and mails that clients have from the start besides the defaults."""
     faults: tuple[tuple[Fault, When], ...] = ()
     """Faults that are in force from the start, and after each reset."""
 
@@ -197,6 +199,7 @@ class ServedCampaign:
         """Number of open live streams."""
         self._making = asyncio.Lock()
         self._next_webhook_id = first_webhook_id(settings.seed)
+        self._next_object_id = first_object_id(settings.seed)
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
         self.on_call: Callable[[Called], object] | None = None
@@ -224,17 +227,18 @@ class ServedCampaign:
             journal=journal,
             shapes=settings.shapes,
             first_webhook_id=self._next_webhook_id,
+            clients=settings.clients,
+            first_object_id=self._next_object_id,
         )
         self.campaign.on_call = self._called
         self.campaign.operations = self.operations
-        self.campaign.targets = self._transport.targets
         self.campaign.mailings = KnownMailings()
+        self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(functools.partial(Pacer, speed=settings.speed))
         self.started = start
         for fault, when in settings.faults:
             self.campaign.declare_fault(fault, when)
-        self.smart_campaigns = SmartCampaigns()
 
     def _called(self, call: Called) -> None:
         if self.on_call is not None:
@@ -273,6 +277,7 @@ class ServedCampaign:
         self._waiting.pop(asyncio.current_task(), None)
         self._interrupt_calls()
         self._next_webhook_id = self.campaign.next_webhook_id  # clients keep ids
+        self._next_object_id = self.campaign.next_object_id
         self._begin_anew()
         self.generation += 1
         self._start()
@@ -340,6 +345,11 @@ class ServedCampaign:
 def first_webhook_id(seed: int) -> int:
     """Return the id of the first webhook of a server with that seed; the others follow one by one."""
     return Random(f"webhook ids of seed {seed}").choice(WEBHOOK_IDS)
+
+
+def first_object_id(seed: int) -> int:
+    """Return the id of the first thing that a client creates besides webhooks, in a server with that seed."""
+    return Random(f"object ids of seed {seed}").choice(WEBHOOK_IDS)
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:

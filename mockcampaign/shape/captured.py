@@ -10,11 +10,14 @@ from pathlib import Path
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.policy import SECOND
 from mockcampaign.pseudonyms import without_persons
-from mockcampaign.shape.clues import fits
-from mockcampaign.shape.field import ONCE, Event, Role, Value, with_value
+from mockcampaign.pseudonyms.harmless import kind_of
+from mockcampaign.shape.clues import fits, is_writable
+from mockcampaign.shape.field import ONCE, Event, Role, Value, leaves, value_at, with_value
 from mockcampaign.shape.infer import (
     UnfitRoleError,
     check_limits,
@@ -24,8 +27,9 @@ from mockcampaign.shape.infer import (
     says_type,
     type_field,
 )
+from mockcampaign.shape.moment import resolution, write_moment
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body, Shape
-from mockcampaign.shape.vocabulary import is_named_id, named_like
+from mockcampaign.shape.vocabulary import MOMENT_NAMES, is_named_id, named_like, without_unknown_words, words_of
 
 CAPTURED_BYTES_MAX = 16_777_216
 """Maximum size of a file of captured events. Our choice."""
@@ -35,6 +39,9 @@ JSON_LINES = (".jsonl", ".ndjson")
 
 PLACE_OF_EVENTS = "…"
 """Stands for the events in the text of a body."""
+
+MOVED_TO = 1_704_067_200_000
+"""The first time instead of one that may be personal: the beginning of the year 2024, in milliseconds since 1970."""
 
 ReplacePersons = Callable[[Sequence[Event], Collection[str]], Sequence[Event]]
 """Returns as many events without persons. The second argument names fields that stay as they are."""
@@ -102,6 +109,10 @@ class _Envelope(msgspec.Struct, frozen=True):
     """Where the list is."""
 
 
+_Layout = tuple[frozenset[tuple[str, ...]], tuple[tuple[tuple[str, ...], frozenset[tuple[str, ...]]], ...]]
+"""The names in an object, and in the first object of each list in it."""
+
+
 class _Content(msgspec.Struct, frozen=True):
     """The content of a file before persons are replaced."""
 
@@ -146,7 +157,13 @@ def captured_in(
     body = LIST if content.is_list else UNCERTAIN
     if replace_persons is None:
         return CapturedEvents(content.events, body if envelope is None else _body(envelope), said)
-    events, outer = _replaced(content, replace_persons, (*keep, *_impersonal(roles)))
+    impersonal = {
+        path: role
+        for path, role in roles.items()
+        if role in (Role.TYPE, Role.MOMENT) and not {*path, ".".join(path)} & set(keep)
+    }
+    events, outer = _replaced(content, replace_persons, keep)
+    events = _with_types_and_times(content.events, events, impersonal)
     if envelope is not None:
         body = _body(_Envelope(outer, envelope.path))
     return CapturedEvents(events, body, said, roles)
@@ -162,9 +179,49 @@ def _roles(events: Sequence[Event], event_type: EventType | None) -> dict[tuple[
     return {field.path: field.role for field in shape.fields}
 
 
-def _impersonal(roles: Mapping[tuple[str, ...], Role]) -> list[str]:
-    """Return the names of fields that name nobody, in whatever language they are."""
-    return [".".join(path) for path, role in roles.items() if role in (Role.TYPE, Role.MOMENT)]
+def _with_types_and_times(
+    raw: Sequence[Event], replaced: Sequence[Event], roles: Mapping[tuple[str, ...], Role]
+) -> tuple[Event, ...]:
+    """Return the events without persons with types and times that name nobody, in whatever language their names are.
+
+    A time stays only if the name of its field says that it is the event's: it might be a day of birth or a number. Any
+    other is another time in the same format. Of a type stays what is one.
+    """
+    found = list(replaced)
+    for path, role in roles.items():
+        moved = _MovedMoments()
+        is_named = _is_named_moment(path)
+        for index, event in enumerate(raw):
+            value, other = value_at(event, path), value_at(found[index], path)
+            if other is None:
+                continue  # the name of the field was replaced as well
+            if role is Role.MOMENT and is_writable(value):
+                found[index] = with_value(found[index], path, value if is_named else moved.instead_of(value))
+            elif role is Role.TYPE and isinstance(value, str) and isinstance(other, str):
+                found[index] = with_value(found[index], path, without_unknown_words(value, other))
+    return tuple(found)
+
+
+def _is_named_moment(path: tuple[str, ...]) -> bool:
+    """Return whether the whole name of a field says that it is the time of an event, or of something that occurred."""
+    if any(kind_of(name) == "identity" for name in path):
+        return False
+    return kind_of(path[-1]) == "moment" or "".join(words_of(path[-1])) in MOMENT_NAMES
+
+
+class _MovedMoments:
+    """Times that say nothing of the original ones but their format, and which of them are equal."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[type, Value], Value] = {}
+
+    def instead_of(self, value: Value) -> Value:
+        """Return the time that replaces this one."""
+        key = type(value), value
+        if key not in self._known:
+            steps = len(self._known) * max(SECOND, resolution(value))
+            self._known[key] = write_moment(value, MOVED_TO + steps)
+        return self._known[key]
 
 
 def _replaced(
@@ -235,7 +292,8 @@ def _content(documents: Sequence[Value], event_type: EventType | None) -> _Conte
     if _is_journal(documents):
         events = [event for line in documents if line["entry"] == "happened" for event in _events_of(line)]
         return _Content(_objects(events), is_list=True)
-    parts = [_part(document, event_type) for document in documents]
+    layouts: dict[_Layout, tuple[str, ...] | None] = {}
+    parts = [_part(document, event_type, layouts) for document in documents]
     return _Content(
         _objects([event for part in parts for event in part.events]),
         any(part.is_list for part in parts),
@@ -256,7 +314,8 @@ def _bytes(path: Path) -> bytes:
         raise InvalidInputError(f"{str(path)!r}: not a path, allowed: a file of captured events") from None
     if len(raw) > CAPTURED_BYTES_MAX:
         raise InvalidInputError(f"{path}: larger than {CAPTURED_BYTES_MAX} bytes, which is the limit")
-    return raw.removeprefix(BOM_UTF8)
+    # Half a character is read like everywhere else: as one that cannot be represented.
+    return json_text.without_lone_surrogates(raw.removeprefix(BOM_UTF8))
 
 
 def _is_journal(lines: Sequence[Value]) -> bool:
@@ -279,17 +338,37 @@ def _objects(events: Sequence[Value]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _part(document: Value, event_type: EventType | None) -> _Content:
-    """Return the events of one body, or the one event that a document is."""
+def _part(document: Value, event_type: EventType | None, layouts: dict[_Layout, tuple[str, ...] | None]) -> _Content:
+    """Return the events of one body, or the one event that a document is.
+
+    `layouts` remembers where the events are in each layout: the first document of a layout decides for all.
+    """
     if isinstance(document, list):
         return _Content(_objects(document), is_list=True)
     [outer] = _objects([document])
-    lists = islice(_lists(outer), _LISTS_MAX)
-    found = [one for one in lists if _is_wrapped(one[1], event_type or says_type(outer))]
-    if len(found) != 1 or _is_event(outer, event_type):
+    lists = dict(islice(_lists(outer), _LISTS_MAX))
+    if not lists:
         return _Content((outer,), is_list=False)
-    [(inner_path, inner)] = found
-    return _Content(_objects(inner), is_list=True, envelope=_Envelope(outer, inner_path))
+    layout = _names(outer), tuple((path, _names(inner[0])) for path, inner in lists.items())
+    if layout not in layouts:
+        layouts[layout] = _path_of_events(outer, lists, event_type)
+    path = layouts[layout]
+    if path is None:
+        return _Content((outer,), is_list=False)
+    return _Content(_objects(lists[path]), is_list=True, envelope=_Envelope(outer, path))
+
+
+def _names(event: Event) -> frozenset[tuple[str, ...]]:
+    return frozenset(path for path, _ in leaves(event))
+
+
+def _path_of_events(
+    outer: Event, lists: Mapping[tuple[str, ...], list[Event]], event_type: EventType | None
+) -> tuple[str, ...] | None:
+    """Return where the events of a body are, or None if it is an event itself."""
+    kind = event_type or says_type(outer)
+    found = [path for path, inner in lists.items() if _is_wrapped(inner, kind)]
+    return found[0] if len(found) == 1 and not _is_event(outer, event_type) else None
 
 
 def _lists(outer: Event, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Event]]]:

@@ -18,6 +18,7 @@ from mockcampaign.shape.vocabulary import (
     ENVELOPES,
     MEDIA,
     MEDIA_OBJECTS,
+    NAME_SCORE,
     NUMBER_ENDINGS,
     SENDING_SIDE,
     TIME_WORDS,
@@ -31,7 +32,8 @@ from mockcampaign.tables import complete
 
 Path = tuple[str, ...]
 
-EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+\.[^@\s<>\".]+")
+_EMAIL = re.compile(r"[^@\s<>\":/]+@[^@\s<>\":/]+\.[^@\s<>\":/.]+")
+"""An e-mail address by itself: neither a link that contains one nor one with a scheme."""
 _URL = re.compile(r"(?:https?|mailto|tel|ftp|sms):\S+|www\.\S+", re.IGNORECASE)
 _USER_AGENT = re.compile(r"Mozilla/\d|.*\bAppleWebKit/|(?:curl|Wget|okhttp|python-requests)/\d", re.IGNORECASE)
 _DEVICE = re.compile(r"(?:desktop|mobile|tablet|smartphone|phone|iphone|ipad|pc|wearable|bot)", re.IGNORECASE)
@@ -165,7 +167,7 @@ def _by_name(path: Path, value: Value, named: NamedLike, event_type: EventType |
         return Clue(role, score + _named_after(path, event_type) - _distance(path), "named like the time of an event")
     if role is Role.NETWORK_ADDRESS:
         return None  # by its format
-    if role is Role.MAIL and EMAIL.fullmatch(value if isinstance(value, str) else "") and not _is_message_id(path):
+    if role is Role.MAIL and _EMAIL.fullmatch(value if isinstance(value, str) else "") and not _is_message_id(path):
         return None
     is_name = _is_sentence(value) and not is_named_id(path[-1])
     if role in _IDS and (is_name or (isinstance(value, str) and _URL.fullmatch(value))):
@@ -196,7 +198,7 @@ def _by_format(path: Path, value: Value, named: tuple[NamedLike, ...], event_typ
             score = 90 if Role.NETWORK_ADDRESS in roles else 60
             score -= 40 * bool(words & SENDING_SIDE)
             found.append(Clue(Role.NETWORK_ADDRESS, score, "looks like an IP address"))
-        if EMAIL.fullmatch(value) and not _is_medium(path) and not _is_senders(path) and Role.MAIL not in roles:
+        if _is_recipients(path, value, named) and Role.MAIL not in roles:
             found.append(Clue(Role.RECIPIENT, PERSON, "an e-mail address, and nothing else is named like a recipient"))
         may_be_type = not named or words_of(path[-1])[-1:] == ("name",)
         if may_be_type and event_type_of(value) is not None and len(words_of(value)) <= 3:
@@ -253,6 +255,8 @@ def _by_place(path: Path, value: Value, place: int, event_type: EventType | None
         return []
     if known.role is Role.NETWORK_ADDRESS or known.role is Role.TYPE or (isinstance(value, str) and len(value) > 60):
         return []
+    if known.role is not Role.LINK and isinstance(value, str) and _URL.fullmatch(value):
+        return []
     return [Clue(known.role, BY_PLACE, f"at the place of {known.name} in the guide's example")]
 
 
@@ -266,7 +270,11 @@ def _otherwise_role(path: Path, value: Value, named: tuple[NamedLike, ...], once
     kept = _kept(value)
     if kept is not None:
         return Role.OTHER, kept
-    if isinstance(value, str) and EMAIL.fullmatch(value):
+    if isinstance(value, str) and _URL.fullmatch(value):
+        return Role.LINK, "looks like a URL"
+    if isinstance(value, str) and _is_named_link(named):
+        return Role.LINK, "named like the target of a link"
+    if isinstance(value, str) and _EMAIL.fullmatch(value):
         if _is_senders(path):
             return Role.OTHER, "named like the sender's address"
         if Role.MAIL in roles and _is_message_id(path):
@@ -274,8 +282,6 @@ def _otherwise_role(path: Path, value: Value, named: tuple[NamedLike, ...], once
         return Role.RECIPIENT_ADDRESS, "looks like an e-mail address"
     if isinstance(value, str) and (_is_medium(path) or Role.RECIPIENT_ADDRESS in roles):
         return Role.RECIPIENT_ADDRESS, "named like a recipient's address"
-    if isinstance(value, str) and _URL.fullmatch(value):
-        return Role.LINK, "looks like a URL"
     if Role.LINK in roles and isinstance(value, str):
         return Role.LINK, "named like the target of a link"
     if _is_time(path, value) or any(one.role is Role.MOMENT and one.score > BY_NUMBER for one in once):
@@ -355,6 +361,17 @@ def _is_message_id(path: Path) -> bool:
 def _is_senders(path: Path) -> bool:
     name = "".join(words_of(path[-1]))
     return name in AMOUNTS_AND_SENDERS or bool(set(words_of(path[-1])) & {"from", "sender", "reply", "absender"})
+
+
+def _is_recipients(path: Path, value: str, named: tuple[NamedLike, ...]) -> bool:
+    """Return whether the value is an e-mail address that may be the recipient's."""
+    is_link = bool(_URL.fullmatch(value)) or _is_named_link(named)
+    return bool(_EMAIL.fullmatch(value)) and not is_link and not _is_medium(path) and not _is_senders(path)
+
+
+def _is_named_link(named: tuple[NamedLike, ...]) -> bool:
+    """Return whether the name is one of a link and of nothing else: a `destination` may be a recipient as well."""
+    return any(one.role is Role.LINK and one.score >= NAME_SCORE for one in named)
 
 
 def _is_medium(path: Path) -> bool:

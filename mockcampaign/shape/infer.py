@@ -92,8 +92,8 @@ def infer_shape(
     shape = Shape(event_type=event_type, fields=fields, examples=chosen, body=body, is_captured=True)
     if must_identify and not shape.key_fields:
         raise InvalidInputError(
-            "no field identifies a mail, allowed: a field with a role such as mail or recipient, which a shape file "
-            "can assign"
+            "no field identifies a mail, allowed: a field of text or whole numbers with a role such as mail or "
+            "recipient, which a shape file can assign"
         )
     return shape
 

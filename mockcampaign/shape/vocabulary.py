@@ -183,6 +183,9 @@ ROLE_NAMES: Mapping[Role, Sequence[str]] = complete(
 AMOUNTS_AND_SENDERS = _words(*ROLE_NAMES[Role.OTHER])
 """Names of fields that stay as they are, although they may look like an id or like a recipient's address."""
 
+MOMENT_NAMES = _words(*ROLE_NAMES[Role.MOMENT])
+"""Names of the time of an event."""
+
 SENDING_SIDE = _words("sending sender source server local mta outbound smtp relay host from proxy")
 """Words in the name of an address that is not the recipient's."""
 
@@ -288,6 +291,37 @@ def _event_type(text: str) -> EventType | None:
     if found is None:
         found = _AROUND.sub("", "".join(words))
     return _EVENT_TYPES.get(found)
+
+
+_TYPE_WORD = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?(?:[^\W\d_A-Z])+|[0-9]+")
+_BESIDE_TYPES = _words(
+    "a as event evt mail email message msg recipient user subscriber hard soft first unique permanent temporary",
+    "list group marked on is was link track sms push webhook v",
+)
+"""Words that stand beside the type in its field, and name nobody."""
+
+
+def without_unknown_words(text: str, substitute: str) -> str:
+    """Return what a text says of an event's type, with another word in place of each that belongs to no type.
+
+    `substitute` is a text in the same format, from which those are. If it is in another format, it is returned.
+    """
+    words = words_of(text)
+    known = {word for word in words if word in _BESIDE_TYPES or _event_type(word) is not None}
+    for start in range(len(words)):
+        for end in range(start + 1, min(len(words), start + 4) + 1):
+            if "".join(words[start:end]) in _EVENT_TYPES:
+                known.update(words[start:end])
+    if known.issuperset(words) and words:
+        return text
+    if len(substitute) != len(text):
+        return substitute
+    for found in _TYPE_WORD.finditer(text):
+        start, end = found.span()
+        named = words_of(found[0])
+        if named and known.issuperset(named):
+            substitute = substitute[:start] + text[start:end] + substitute[end:]
+    return substitute
 
 
 def _runs(words: Sequence[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,7 +59,7 @@ from mockcampaign.report.check_text import check_lines, summary_lines
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.bugs.batch import SharesBatchVariable
 from mockcampaign.samples.bugs.bug import Bug
-from mockcampaign.samples.bugs.payload import changing_field, limited, rejecting, storing
+from mockcampaign.samples.bugs.payload import limited, rejecting, storing
 from mockcampaign.samples.consumer import BUGS, application, consumer_app, serve_consumer
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
@@ -67,6 +67,11 @@ from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.inprocess import AsgiTransport
 
 NEEDS_CREDENTIALS = "Needs the credentials that the consumer demands (--basic-auth or --key-auth)"
+
+
+def changing_field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
+    """A consumer that stores a field changed in that way if it is text."""
+    return storing(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
 
 
 def outcomes(result: RunResult) -> dict[str, str]:

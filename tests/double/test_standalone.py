@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import mockcampaign
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition
 from mockcampaign.errors import InvalidInputError, MisuseError
 from places import ROOT, TESTS
 from plugin_apps import App, WsgiApp
@@ -131,3 +132,11 @@ def test_unittest_needs_no_pytest(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Ran 2 tests" in done.stderr
+
+
+def test_a_campaign_begins_with_clients() -> None:
+    shop = ClientDefinition(lists=(ListDefinition(name="Shop", id=70_001),))
+    with mockcampaign.campaign(clients=shop, allow=["nothing-delivered"]) as campaign:
+        assert 70_001 in campaign.engine.client().state.lists
+    with pytest.raises(MisuseError, match=r"clients: 7, allowed: a file of clients, a ClientDefinition, or several"):
+        mockcampaign.campaign(clients=7)  # type: ignore[arg-type]

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
+from journals import read_journal
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, FaultEnded, read_journal
+from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, FaultEnded
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import (
     FAULTS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from builders import CLIENT, OK, START, Consumer, activated, attempts_at, entries_of, exporter, happen, run
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.journal import Attempted, Discarded, Happened
+from mockcampaign.engine.journal import Attempted, Discarded, Happened, WebhookChanged
 from mockcampaign.errors import WebhookOfAnotherClientError
 from mockcampaign.faults import OUTAGES
 from mockcampaign.masking import Masking
@@ -247,3 +247,46 @@ def test_credentials_are_hidden_however_late_they_come_and_not_prepared_for_each
         if number in (49, 99):
             assert box.requests.masking.text(f"geheim-00 and geheim-{number}") == "*** and ***"
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("after", [59_999, 60_000, 60_001])
+def test_a_webhook_is_suspended_by_the_first_failure_after_the_time(after: int) -> None:
+    box = exporter(policy=Policy(suspend_after=after))
+    number = activated(box)
+    happen(box, 2)
+    run(box, Consumer(Responded(500)))
+    expected = 7 if after <= 60_000 else 8  # one attempt every ten seconds, the first one at once
+    assert len(attempts_at(box)) == expected
+    assert box.registry.get(CLIENT, number).status == "suspended"
+    assert [entry.command for entry in entries_of(box, WebhookChanged)][-1] == "suspend"
+    assert box.pending_count(number) == 2
+    happen(box)  # not exported
+    assert box.pending_count(number) == 2
+    box.activate(CLIENT, number)
+    run(box)
+    assert box.pending_count(number) == 0
+
+
+def test_a_success_in_between_keeps_a_webhook_from_being_suspended() -> None:
+    box = exporter(policy=Policy(suspend_after=30_000))
+    number = activated(box)
+    happen(box)
+    happen(box)
+    run(box, Consumer(lambda attempt: OK if attempt % 3 == 0 else Responded(500)))
+    assert box.registry.get(CLIENT, number).status == "activated"
+    assert box.pending_count(number) == 0
+
+
+def test_nothing_is_suspended_by_itself_unless_the_policy_says_so() -> None:
+    box = one_event()
+    run(box, Consumer(Responded(500)))
+    assert box.registry.get(CLIENT, 1).status == "activated"
+
+
+def test_a_suspended_webhook_exports_nothing_until_it_is_activated() -> None:
+    box = one_event()
+    box.suspend(CLIENT, 1)
+    consumer = run(box, until=START + DAY)
+    assert consumer.requests == []
+    box.activate(CLIENT, 1)
+    assert len(run(box).requests) == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from builders import event, events
+from journals import read_journal
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
@@ -17,7 +18,6 @@ from mockcampaign.engine.journal import (
     StepReached,
     Verified,
     comparable,
-    read_journal,
     serial_ranges,
     serials_in,
 )

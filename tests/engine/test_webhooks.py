@@ -7,7 +7,9 @@ from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundErro
 from mockcampaign.model import BasicAuthentication, EventType, WebhookStatus
 
 # The commands that lead to a status, and the status after each further command; None: the command is rejected.
-LIVES: dict[str, list[str]] = {"created": [], "activated": ["activate"], "deactivated": ["activate", "deactivate"]}
+LIVES: dict[str, list[str]] = {"created": [], "activated": ["activate"], "deactivated": ["activate", "deactivate"]} | {
+    "suspended": ["activate", "suspend"]
+}
 AFTER: dict[tuple[str, str], str | None] = {
     ("created", "update"): "created",
     ("created", "activate"): "activated",
@@ -21,6 +23,14 @@ AFTER: dict[tuple[str, str], str | None] = {
     ("deactivated", "activate"): "activated",
     ("deactivated", "deactivate"): None,
     ("deactivated", "delete"): "deleted",
+    ("created", "suspend"): None,
+    ("activated", "suspend"): "suspended",
+    ("deactivated", "suspend"): None,
+    ("suspended", "update"): "suspended",
+    ("suspended", "activate"): "activated",
+    ("suspended", "deactivate"): None,
+    ("suspended", "suspend"): None,
+    ("suspended", "delete"): None,
 }
 
 
@@ -47,9 +57,9 @@ def test_which_status_each_command_leads_to(status: str, command: str) -> None:
 
 
 def test_the_table_above_is_complete() -> None:
-    commands = {"update", "activate", "deactivate", "delete"}
+    commands = {"update", "activate", "deactivate", "suspend", "delete"}
     assert set(AFTER) == {(status, command) for status in LIVES for command in commands}
-    assert {status.value for status in WebhookStatus} - set(LIVES) == {"deleted", "suspended"}
+    assert {status.value for status in WebhookStatus} - set(LIVES) == {"deleted"}
 
 
 def test_a_deleted_webhook_does_not_exist() -> None:

@@ -28,7 +28,7 @@ from mockcampaign.events import (
     Rates,
     field_values,
 )
-from mockcampaign.events.mailing import AUTORESPONDER, LENGTH_MAX, RHYTHM
+from mockcampaign.events.behaviour import AUTORESPONDER, LENGTH_MAX, RHYTHM
 from mockcampaign.events.people import MACHINES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, HOUR, MINUTE

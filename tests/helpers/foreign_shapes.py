@@ -123,6 +123,24 @@ EXTRA_FIELD = (
     '"mailId":"V7N3YL0A-P0X6TB2M-2GFS8E","created":1772442107345,"device":null,"browser":"Vivaldi 7.1"}]'
 )
 
+RECIPIENT_ONLY = (
+    '[{"type":"open","created":1772442201337,"recipientId":"kd-30417","device":"mobile","campaign":"Spring sale"},'
+    '{"type":"open","created":1772442209870,"recipientId":"kd-30992","campaign":"Spring sale"}]'
+)
+
+RECIPIENT_NUMBER = (
+    '[{"type":"click","recipientId":581516234,"created":1772442300112,"link":"https://www.example.com/offer",'
+    '"browser":"Chrome 133.0"},'
+    '{"type":"click","recipientId":581516901,"created":1772442307015,"link":"https://www.example.com/shoes"}]'
+)
+
+RECIPIENT_AND_MAILING = (
+    '[{"type":"click","recipientId":"A-50417","mailingId":81204,"created":1772442400231,"browser":"Edge 133.0",'
+    '"link":"https://www.example.com/sale"},'
+    '{"type":"click","recipientId":"A-53310","mailingId":81204,"created":1772442403888,'
+    '"link":"https://www.example.com/sale/shoes"}]'
+)
+
 CAPTURED: tuple[tuple[str, str], ...] = (
     ("integrator", INTEGRATOR),
     ("upper-case-types", UPPER_CASE),
@@ -134,6 +152,9 @@ CAPTURED: tuple[tuple[str, str], ...] = (
     ("nested-address", NESTED_ADDRESS),
     ("other-names", OTHER_NAMES),
     ("extra-field", EXTRA_FIELD),
+    ("recipient-only", RECIPIENT_ONLY),
+    ("recipient-number", RECIPIENT_NUMBER),
+    ("recipient-and-mailing", RECIPIENT_AND_MAILING),
 )
 """An id for each shape, and a body as captured."""
 
@@ -204,6 +225,9 @@ _WRITTEN: Mapping[str, _Written] = {
         },
     ),
     "extra-field": _Written(EventType.OPEN, ("device",), {"tenant": Role.ENUMERATION}),
+    "recipient-only": _Written(EventType.OPEN, ("device",), {"campaign": Role.TEXT}),
+    "recipient-number": _Written(EventType.CLICK, ("browser",)),
+    "recipient-and-mailing": _Written(EventType.CLICK, ("browser",)),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from counting import calls_of
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.difference import difference, own_events
 from mockcampaign.model import EventType
@@ -65,6 +66,23 @@ def test_events_of_other_mails_are_somebody_elses() -> None:
         canonical(OWN),
         canonical(unnamed),
     ]
+
+
+def test_the_nearest_of_several_missing_events_is_the_original_and_equal_ones_count_separately() -> None:
+    near, far = OWN, {**OWN, "url": "/b", "at": "2019-07-31T16:20:55Z"}
+    stored = {**OWN, "kind": "clicked"}
+    found = difference(counted(far, near, near), counted(far, near, near), counted(stored, stored), SHAPE)
+    assert found.altered == ((canonical(near), canonical(stored)),) * 2
+    assert (found.missing, found.surplus) == ((canonical(far),), ())
+
+
+def test_the_work_grows_with_the_number_of_altered_events() -> None:
+    def compared(count: int) -> int:
+        events = [{**OWN, "mail": {"ref": f"A-{number}"}} for number in range(count)]
+        sent, stored = counted(*events), counted(*({**event, "url": "/b"} for event in events))
+        return calls_of(lambda: difference(sent, sent, stored, SHAPE))
+
+    assert compared(200) <= 2.2 * compared(100)
 
 
 def test_equal_differences_are_one_in_a_set() -> None:

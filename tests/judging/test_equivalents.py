@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockcampaign.judging.consumer_store import canonical
-from mockcampaign.judging.equivalents import comparable
+from mockcampaign.judging.equivalents import comparable, comparable_key
 
 
 def same(sent: str, stored: str) -> bool:
@@ -36,3 +36,9 @@ def test_what_stands_beside_it_may_not_be_lost(sent: str, stored: str) -> None:
 
 def test_an_escaped_backslash_stays() -> None:
     assert comparable(canonical({"a": "\\\0u0000"})) == canonical({"a": "\\u0000"})
+
+
+def test_keys_are_compared_like_events() -> None:
+    for sent in ("a\0b", "a\ud83db", "a\ude00b", "a\ufffdb"):
+        assert {comparable_key((stored, 5)) for stored in (sent, "ab", "a\ufffdb")} == {("ab", 5)}
+        assert comparable_key((f"{sent}c", 5)) != comparable_key((sent, 5))

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from counting import calls_of
 from mockcampaign.engine.journal import Called
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.recorded import load_journals
@@ -34,7 +35,7 @@ REASONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown command": (
         "webhook-changed",
         {"command": "explode"},
-        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, delete, retry)",
+        "command: unknown word 'explode' (allowed: create, update, activate, deactivate, suspend, delete, retry)",
     ),
     "a command before its webhook": (
         "webhook-changed",
@@ -96,6 +97,46 @@ def test_what_no_run_can_have_written_is_rejected(tmp_path: Path, reason: str) -
     assert "\n" not in str(refused.value)
 
 
+MAIL = {
+    "journal": 1,
+    "entry": "mail-sent",
+    "at": 1_735_689_600_000,
+    "client_id": 7,
+    "mail_id": "AAAAAAAA-AAAAAAAA-AAAAAA",
+    "mailing_id": 8,
+    "recipient_list_id": 9,
+    "result": "sent",
+}
+CHANGE = {"journal": 1, "entry": "client-changed", "at": 1_735_689_600_000, "client_id": 7} | {
+    "what": "recipient",
+    "command": "add",
+}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([MAIL], None),
+        ([CHANGE], None),
+        ([MAIL, MAIL], "mail_id: the mail was sent already, allowed: a new one"),
+        ([{**MAIL, "result": "lost"}], "result: unknown word 'lost'"),
+        ([{**CHANGE, "what": "weather"}], "what: unknown word 'weather'"),
+        ([{**CHANGE, "command": "explode"}], "command: unknown word 'explode'"),
+        ([{**CHANGE, "count": -1}], "count: -1 is out of range"),
+    ],
+)
+def test_what_clients_did_is_checked_too(tmp_path: Path, entries: list[dict[str, Any]], message: str | None) -> None:
+    path = tmp_path / "j"
+    recorded = RECORDED.read_text()
+    path.write_text(recorded + "".join(json.dumps(entry) + "\n" for entry in entries))
+    if message is None:
+        load_journals(path)
+        return
+    with pytest.raises(InvalidInputError) as refused:
+        load_journals(path)
+    assert str(refused.value).startswith(f"{path}:{recorded.count(chr(10)) + len(entries)}: {message}")
+
+
 CALLED: dict[str, Any] = {
     "journal": 1,
     "entry": "called",
@@ -154,3 +195,39 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InvalidInputError, match="a folder, a pipe or a device, allowed: a regular file"):
         load_journals(tmp_path / "pipe")
+
+
+def journal_of(folder: Path, count: int, *, missing: int | None = None) -> Path:
+    """A journal with so many entries of one event each, and as many attempts to deliver all of them."""
+    lines = [json.loads(line) for line in RECORDED.read_text().splitlines()]
+    begin = next(index for index, line in enumerate(lines) if line["entry"] == "happened")
+    happened = {**lines[begin], "events": lines[begin]["events"][:1]}
+    attempted = next(line for line in reversed(lines) if line["entry"] == "attempted")
+    attempt = {**attempted, "serials": [[0, count - 1]], "redelivered": []}
+    written = [
+        *lines[:begin],
+        *({**happened, "first_serial": serial} for serial in range(count) if serial != missing),
+        *[attempt] * count,
+    ]
+    path = folder / f"{count}.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in written))
+    return path
+
+
+def test_the_work_grows_with_the_number_of_events_and_attempts(tmp_path: Path) -> None:
+    few, many = (journal_of(tmp_path, count) for count in (100, 200))
+    assert calls_of(lambda: load_journals(many)) <= 2.2 * calls_of(lambda: load_journals(few))
+
+
+@pytest.mark.parametrize("missing", [0, 2, 4])
+def test_an_event_between_others_that_did_not_occur_is_found(tmp_path: Path, missing: int) -> None:
+    with pytest.raises(InvalidInputError, match=r"serials: 0 to 4 are no events of this journal"):
+        load_journals(journal_of(tmp_path, 5, missing=missing))
+
+
+def test_a_byte_order_mark_and_empty_lines_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    lines = RECORDED.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n \r\n".join(lines) + b"\n\n")
+    [journal], [original] = load_journals(path), load_journals(RECORDED)
+    assert journal.entries == original.entries

@@ -23,7 +23,8 @@ import pytest
 import requests
 
 from commands import mockcampaign, written
-from mockcampaign.engine.journal import Attempted, Captured, Discarded, Entry, Happened, WebhookChanged, read_journal
+from journals import read_journal
+from mockcampaign.engine.journal import Attempted, Captured, Discarded, Entry, Happened, WebhookChanged
 from mockcampaign.engine.journal_file import Heading, JournalWriter, read_journals
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import load_sample
@@ -214,7 +215,7 @@ def test_what_contains_no_events_is_not_recorded(content: bytes, reason: str) ->
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ([{"type": "dance", "who": "Jane"}], "the events are of unknown type 'dance'"),
+        ([{"type": "forward", "who": "Jane"}], "the events are of unknown type 'forward'"),
         ([{"who": "Jane"}], "the events are of unknown type 'None'"),
         (
             [{"type": "open", "who": "Jane"}, {"type": "click"}],
@@ -528,17 +529,17 @@ def test_what_stays_readable_is_said_on_the_terminal_and_in_the_journal(tmp_path
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_a_journal_with_batches_of_unknown_types_is_judged_and_replayed_without_them(tmp_path: Path) -> None:
-    unknown = "a POST request is recorded as it is, and replayed by nothing: the events are of unknown type 'dance'"
+    unknown = "a POST request is recorded as it is, and replayed by nothing: the events are of unknown type 'forward'"
     with serve_in_thread(consumer_app()) as url:
         with recording(tmp_path, url, said=unknown) as before:
-            for batch in (body(event()), body({"type": "dance"}), body(event(2))):
+            for batch in (body(event()), body({"type": "forward"}), body(event(2))):
                 assert requests.post(f"{before}/hook", data=batch, timeout=10).status_code == 200
         judged = mockcampaign("judge", "r.jsonl", "-v", folder=tmp_path)
         replayed = mockcampaign("replay", "r.jsonl", folder=tmp_path)
         stored = requests.get(f"{url}/processed", timeout=10).json()
     assert (judged.returncode, replayed.returncode, judged.stderr, replayed.stderr) == (0, 0, "", "")
-    assert "recorded as it is: the events are of unknown type 'dance'" in judged.stdout
-    assert [one["type"] for one in stored] == ["open", "dance", "open", "open", "open"]
+    assert "recorded as it is: the events are of unknown type 'forward'" in judged.stdout
+    assert [one["type"] for one in stored] == ["open", "forward", "open", "open", "open"]
     assert len(load_sample(tmp_path / "r.jsonl").shape.examples) == 2
 
 

@@ -140,6 +140,10 @@ def responded(situation: Situation, *replies: Reply) -> Response:
         ((StoreDiffers(after=BESIDE_EMPTY, altered=1),), advice.FLOATS_BESIDE_EMPTY.text),
         ((StoreDiffers(after=BESIDE_EMPTY, missing=1),), USUAL),
         (
+            (Response(to=BESIDE_EMPTY, replies=(of(200),)), StoreDiffers(after=BESIDE_EMPTY, altered=1)),
+            advice.FLOATS_BESIDE_EMPTY.text,
+        ),
+        (
             (responded(Situation.BATCH, LATE), responded(Situation.BATCH, GONE)),
             f"{advice.FASTER.text} {advice.WHOLE_RESPONSE.text}",
         ),

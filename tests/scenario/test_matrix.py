@@ -119,7 +119,7 @@ def test_use_adds_the_keys_of_another_file(tmp_path: Path) -> None:
         ("", "shared.yaml:1:1: the file is empty, allowed: a mapping of consumer, webhooks, policy"),
         ("- a\n", "shared.yaml:1:1: expected a mapping of consumer, webhooks, policy"),
         ("webhook: {}\n", "shared.yaml:1:1: unknown key 'webhook', did you mean 'webhooks'? (allowed: consumer, "),
-        ("? [a]\n: b\n", "shared.yaml:1:3: unknown key '…' (allowed: consumer, webhooks, policy)"),
+        ("? [a]\n: b\n", "shared.yaml:1:3: unknown key '…' (allowed: consumer, webhooks, policy, clients)"),
         ("consumer: {url: ftp://x/}\n", "shared.yaml:1:17: URL 'ftp://x/' is not a web address"),
         ("consumer: {url: \"http://${matrix.x}/\"}\n", "shared.yaml:1:17: ${matrix.x}: the scenario has no `matrix`"),
         ("consumer: {url: http://x/}\nwebhooks: {opens: {type: click}}\n",

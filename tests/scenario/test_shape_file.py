@@ -189,7 +189,7 @@ def test_captured_events_stand_in_for_those_of_the_file(tmp_path: Path, captured
 
 def test_persons_are_replaced_before_anything_is_shown(tmp_path: Path, captured: Path) -> None:
     def replaced(events: Any, keep: Any) -> Any:
-        assert set(keep) == {"flag", "type", "created"}
+        assert set(keep) == {"flag"}
         return [{**event, "note": "0000"} if event else event for event in events]
 
     file = saved(tmp_path, "fields: {note: text}\n")
@@ -215,7 +215,7 @@ def test_persons_are_replaced_before_anything_is_shown(tmp_path: Path, captured:
         (
             "fields:\n  recipientId: text\n  note: text\n  mailingId: other\n",
             "2:3",
-            "no field identifies a mail, allowed: a field with a role such as mail or recipient, which a shape file",
+            "no field identifies a mail, allowed: a field of text or whole numbers with a role such as mail",
         ),
         ("fields:\n  note: {optional: true}\n", "2:9", "key 'role' is missing (allowed: role, optional, values)"),
         ("fields: {note: text, note: id}\n", "1:22", "duplicate key 'note', first in line 1"),

@@ -119,7 +119,7 @@ def test_of_several_faults_the_one_declared_last_decides_and_a_pause_comes_befor
 
 def test_what_is_no_operation_is_hit_by_no_fault(server: Server) -> None:
     declare(server, kind="api-error")
-    assert server.rest("GET", "/recipients/5").status_code == 501
+    assert server.rest("GET", "/unknownthings/5").status_code == 501
     assert server.rest("PATCH", "/webhooks").status_code == 405
     [view] = server.control("GET", "/faults").json()
     assert view["hits"] == 0

@@ -70,6 +70,7 @@ def test_rejected_calls_are_in_the_journal(server: Server) -> None:
     server.rest("POST", "/webhooks", FORM, client=3)
     server.rest("PATCH", "/webhooks")
     server.rest("GET", "/recipients/5/joe%40example.com?attributeNames=email")
+    server.rest("GET", "/imports/5/joe%40example.com")
     server.rest("GET", "/webhooks", client="acme")
     server.rest("POST", "/webhooks", FORM, headers={"Sec-Fetch-Site": "cross-site"})
     requests.get(f"{server.url}/rest", timeout=30)
@@ -78,7 +79,8 @@ def test_rejected_calls_are_in_the_journal(server: Server) -> None:
         (CLIENT, "selectWebhooks", "/webhooks", 401),
         (3, "createWebhook", "/webhooks", 401),
         (CLIENT, "", "/webhooks", 405),
-        (CLIENT, "", "/recipients/…", 501),
+        (CLIENT, "getRecipient", "/recipients/5/{recipientId}", 409),
+        (CLIENT, "", "/imports/…", 501),
         (None, "selectWebhooks", "/webhooks", 400),
         (CLIENT, "", "/webhooks", 403),
         (None, "", "/…", 404),

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
 from requests.auth import HTTPBasicAuth
 
+from mockcampaign.campaign import Campaign
+from mockcampaign.clients.smart_campaign import CampaignKind
 from mockcampaign.server.app import APIS
 from mockcampaign.server.control_api.api import PREFIX
 from mockcampaign.server.http.openapi import document
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 from servers import CLIENT, PASSWORD, USER, Server, running_server
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -24,6 +28,22 @@ for methods in DOCUMENT["paths"].values():
         for parameter in operation["parameters"]:
             if parameter["name"] == "clientId":
                 parameter["schema"]["enum"] = [CLIENT]  # no other has a user
+
+# Ids that exist, so that most calls get further than to a 404.
+STATE = Campaign(AlwaysOkTransport()).client(CLIENT).state
+KNOWN = {
+    "recipientListId": list(STATE.lists),
+    "transactionalMailId": [one.id for one in STATE.campaigns_of(CampaignKind.EVENT)],
+    "optinProcessId": list(STATE.optin_processes),
+}
+for methods in DOCUMENT["paths"].values():
+    for operation in methods.values():
+        fields = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            fields |= content["schema"].get("properties", {})
+        for name, ids in KNOWN.items():
+            if name in fields:
+                fields[name]["enum"] = ids
 
 FAULT_FORMS = DOCUMENT["paths"][f"{PREFIX}/faults"]["post"]["requestBody"]["content"]["application/json"]["schema"]
 # A few stand for all, because two dozen forms make thousands of requests. `test_control` declares every kind.
@@ -105,3 +125,47 @@ def test_following_the_links_responds_as_documented(server: Server) -> None:
             max_examples=10, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
         )
     )
+
+
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+PRODUCED = {
+    "createWebhook": {"webhookId": "id"},
+    "createOrCopySmartCampaign": {"campaignId": "id"},
+    "createCampaignMessage": {"mailingId": "mailingId"},
+    "createTransactionalMailing": {"transactionalMailId": "id"},
+    "addRecipient": {"recipientId": "id"},
+    "createBlacklistEntry": {"entry": "pattern"},
+    "sendTransactionalMailing": {"mailId": "mailId"},
+    "declareFault": {"number": "number"},
+}
+"""What calls produce that other calls refer to: parameter or form field, by the response's field."""
+LENGTH = 25
+
+
+@given(st.data())
+@settings(CONTRACT, max_examples=15)
+def test_any_sequence_of_calls_responds_as_documented(server: Server, data: st.DataObject) -> None:
+    """What earlier calls have produced is used by later ones, so that most calls get far."""
+    server.control("POST", "/reset")
+    known: dict[str, list[Any]] = {name: list(ids) for name, ids in KNOWN.items()}
+    for _ in range(data.draw(st.integers(1, LENGTH))):
+        operation = data.draw(st.sampled_from(OPERATIONS))
+        case = data.draw(operation.as_strategy())
+        assume(is_quick(case))
+        for place in (case.path_parameters, case.query, case.body):
+            for name in place if isinstance(place, dict) else ():
+                if known.get(name) and data.draw(st.integers(0, 9)):
+                    place[name] = data.draw(st.sampled_from(known[name]))
+        answer = case.call_and_validate(
+            base_url=server.url,
+            checks=[
+                schemathesis.checks.not_a_server_error,
+                schemathesis.checks.status_code_conformance,
+                schemathesis.checks.response_schema_conformance,
+                schemathesis.checks.content_type_conformance,
+            ],
+            timeout=20,
+        )
+        if answer.status_code < 300:
+            for name, field in PRODUCED.get(operation.definition.raw["operationId"], {}).items():
+                known.setdefault(name, []).append(answer.json()[field])

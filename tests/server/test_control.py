@@ -543,6 +543,8 @@ STATE_CHANGING = (
     ("DELETE", "/faults", None),
     ("POST", "/webhooks/1/retry", None),
     ("POST", "/users/rotate", {"password": "n3w"}),
+    ("POST", "/webhooks/1/suspend", None),
+    ("POST", "/act", {"mailId": "AAAAAAAA-AAAAAAAA-AAAAAA", "type": "open"}),
     ("POST", "/reset", None),
 )
 

@@ -141,12 +141,12 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
 def test_calls_of_the_rest_api_stand_beside_deliveries(server: Server, page: Any) -> None:
     number = server.activated("http://127.0.0.1:9/hook")
     server.rest("POST", f"/webhooks/{number}/activate")
-    server.rest("GET", "/recipients/5/joe@example.com")
+    server.rest("GET", "/imports/5/joe@example.com")
     emit(page, 3)
     settled(page, calls="4", attempts="1", **{"failed-calls": "2"})
     rows(page).first.wait_for()
     assert [call.locator(".attempt").inner_text() for call in calls(page).all()] == [
-        "GET /recipients/…",
+        "GET /imports/…",
         "activateWebhook",
         "activateWebhook",
         "createWebhook",
@@ -511,6 +511,6 @@ def test_ids_beyond_the_numbers_of_javascript_stay_as_they_are(page: Any) -> Non
 def test_calls_that_the_double_does_not_support_are_shown(server: Server, page: Any) -> None:
     assert page.locator("#unsupported").is_hidden()
     for _ in range(2):
-        server.rest("GET", "/recipients/7/joe%40example.com")
+        server.rest("GET", "/recipients/7/joe%40example.com/optinstatus")
     page.get_by_text("GET /recipients/… (2)").wait_for()
     assert "joe" not in page.locator("body").inner_text()

@@ -111,23 +111,36 @@ def test_a_webhook_in_responses() -> None:
     assert webhook["properties"]["created"]["format"] == "date-time"
 
 
-def test_the_operations_of_smart_campaigns_and_users() -> None:
+def test_the_operations_besides_webhooks() -> None:
     found = {
-        (method, path.removeprefix("/rest/{clientId}"))
+        f"{method.upper()} {path.removeprefix('/rest/{clientId}')}"
         for path, methods in DOCUMENT["paths"].items()
         for method in methods
         if path.startswith("/rest/") and "/webhooks" not in path
     }
+    campaign, mail = "/smartcampaigns/{campaignId}", "/transactionalmail/{transactionalMailId}"
+    recipients, one = "/recipients/{recipientListId}", "/recipients/{recipientListId}/{recipientId}"
     assert found == {
-        ("get", "/users/authenticated"),
-        ("post", "/users/rotatepassword"),
-        ("get", "/smartcampaigns"),
-        ("post", "/smartcampaigns"),
-        ("get", "/smartcampaigns/{campaignId}"),
-        ("delete", "/smartcampaigns/{campaignId}"),
-        ("get", "/smartcampaigns/{campaignId}/messages"),
-        ("post", "/smartcampaigns/{campaignId}/messages"),
-        ("delete", "/smartcampaigns/{campaignId}/messages/{mailingId}"),
+        *("GET /users/authenticated", "POST /users/rotatepassword"),
+        *("GET /smartcampaigns", "POST /smartcampaigns", f"POST {campaign}/start"),
+        *(f"{method} {campaign}" for method in ("GET", "POST", "DELETE")),
+        *(f"{method} {campaign}/{what}" for method in ("GET", "POST") for what in ("messages", "recipientLists")),
+        *(f"{method} {campaign}/messages/{{mailingId}}" for method in ("GET", "DELETE")),
+        "GET /confirmations",
+        *("GET /optinprocesses", "GET /optinprocesses/{optinProcessId}"),
+        *("GET /recipientlists", "GET /recipientlists/{recipientListId}"),
+        *("GET /recipientlists/{recipientListId}/fields", "GET /recipientlists/{recipientListId}/attributeNames"),
+        *(f"{method} {recipients}" for method in ("GET", "PUT", "POST")),
+        f"GET {recipients}/count",
+        *(f"{method} {one}" for method in ("GET", "POST", "DELETE")),
+        f"GET {one}/valid",
+        *("GET /transactionalmail", "POST /transactionalmail", "GET /transactionalmail/status", f"GET {mail}"),
+        *(f"DELETE {mail}", f"POST {mail}/send", f"POST {mail}/start", f"POST {mail}/stop", f"GET {mail}/report"),
+        "GET /mailid/{mailId}",
+        *(f"{method} /unsubscribes" for method in ("GET", "POST", "DELETE")),
+        *("GET /blacklistentries", "POST /blacklistentries", "GET /blacklistentries/blacklisted"),
+        *("GET /blacklistentries/{entry}", "DELETE /blacklistentries/{entry}"),
+        *("GET /responses/bounces/{recipientId}", "DELETE /responses/bounces/{recipientId}"),
     }
 
 
@@ -152,10 +165,11 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
     }
     assert set(found) == {
         *(("get", path) for path in ("/health", "/state", "/journal", "/stream", "/deliveries/{position}")),
-        *(("get", path) for path in ("/clock", "/faults")),
-        *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset")),
+        *(("get", path) for path in ("/clock", "/faults", "/mails")),
+        *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act")),
+        *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("retry", "suspend")),
+        ("put", "/clock/speed"),
         ("post", "/users/rotate"),
-        *(("post", "/webhooks/{webhookId}/retry"), ("put", "/clock/speed")),
         *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),
     }
     operations = list(found.values())

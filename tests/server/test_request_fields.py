@@ -78,7 +78,7 @@ def test_fields_are_read_as_their_types() -> None:
         ({"webhookId": 1, "inner": None}, "inner: null is not valid, allowed: an object with the fields share"),
         ({"webhookId": 1, "like": []}, "like: [] is not valid, allowed: a JSON object"),
         ({"webhookId": 1, "a\nb": 1}, f"'a\\nb': unknown field, allowed: {', '.join(NAMES)}"),
-        ({"webhookId": Repeated(3)}, "webhookId: given 3 times, allowed: once"),
+        ({"webhookId": Repeated(("1", "2", "3"))}, "webhookId: given 3 times, allowed: once"),
         ([], f"the body: [] is not valid, allowed: an object with the fields {', '.join(NAMES)}"),
     ],
 )
@@ -122,8 +122,8 @@ def test_whatever_cannot_be_read_is_named(values: dict[str, Any]) -> None:
 def test_pairs_are_read_as_browsers_write_them(pairs: list[tuple[str, str]]) -> None:
     found = read_pairs(urlencode(pairs).encode())
     for name, text in pairs:
-        times = [name for name, _ in pairs].count(name)
-        assert found.pop(name, None) in (text if times == 1 else Repeated(times), None)
+        texts = tuple(other for given, other in pairs if given == name)
+        assert found.pop(name, None) in (text if len(texts) == 1 else Repeated(texts), None)
     assert not found
 
 
@@ -141,8 +141,7 @@ def test_every_operation_has_a_place_for_its_fields() -> None:
         for operation in api.operations:
             in_path = operation.in_path(api)
             place = operation.place(api)
-            if place == "json":
-                assert not in_path, f"{operation.id}: a JSON body is read alone"
-            else:
-                names = {field.encode_name for field in msgspec.structs.fields(operation.fields)}
-                assert set(in_path) <= names, f"{operation.id}: a field of the path is not read"
+            if place == "json" and not in_path:
+                continue
+            names = {field.encode_name for field in msgspec.structs.fields(operation.fields)}
+            assert set(in_path) <= names, f"{operation.id}: a field of the path is not read"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from conventions import CONVENTIONS
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.shape.captured import CAPTURED_BYTES_MAX, read_captured, shape_of_file
-from mockcampaign.shape.field import Role, with_value
-from mockcampaign.shape.infer import DEPTH_MAX, FIELDS_MAX
+from mockcampaign.shape.field import Role, value_at, with_value
+from mockcampaign.shape.infer import DEPTH_MAX, FIELDS_MAX, infer_shape
+from mockcampaign.shape.moment import read_moment
 from mockcampaign.shape.shape import LIST, UNCERTAIN, Body
+from mockcampaign.shape.vocabulary import event_type_of
 from places import ROOT
 
 OPEN = {"type": "open", "recipientId": "4711", "mailingId": 5, "created": 1_564_590_054_000}
@@ -103,6 +106,32 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     assert read_as_it_is(path).events == (OPEN,)
 
 
+@pytest.mark.parametrize("name", ["captured.json", "captured.jsonl"])
+def test_half_a_character_is_one_that_cannot_be_represented(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, json.dumps({**OPEN, "browser": "a\ud83d"}), name)
+    assert read_as_it_is(path).events == ({**OPEN, "browser": "a\ufffd"},)
+
+
+def test_the_first_line_of_a_layout_decides_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inferred = []
+
+    def infer(*arguments: Any, **named: Any) -> Any:
+        inferred.append(arguments)
+        return infer_shape(*arguments, **named)
+
+    monkeypatch.setattr("mockcampaign.shape.captured.infer_shape", infer)
+
+    def inferences(*lines: dict[str, Any]) -> int:
+        inferred.clear()
+        path = saved(tmp_path, "\n".join(map(json.dumps, lines)), "captured.jsonl")
+        assert len(read_captured(path, replace_persons=None).events) == sum(len(line["events"]) for line in lines)
+        return len(inferred)
+
+    one, other = {"id": "b-1", "events": [OPEN]}, {"batch": 7, "events": [OPEN, OPEN]}
+    assert inferences(*[one] * 50) == inferences(one)
+    assert inferences(*[one, other] * 50) == inferences(one) + inferences(other)
+
+
 # Persons
 
 
@@ -129,10 +158,77 @@ def test_roles_come_from_the_values_before_persons_are_replaced(tmp_path: Path, 
     for field, known in zip(shape.fields, before.fields, strict=True):
         # A text that is no time any more cannot stand for one.
         assert field.role is (Role.OTHER if known.role is Role.OTHER_MOMENT else known.role), field.name
-    # A type and a time are nobody's.
-    moment, kind = shape.field(Role.MOMENT), shape.field(Role.TYPE)
-    kept = [field.path for field in (moment, kind) if field is not None]
-    assert shape.examples == tuple(blot_out([convention.event], [".".join(path) for path in kept]))
+    # Types and times are still some.
+    [expected] = blot_out([convention.event], [])
+    for role in (Role.TYPE, Role.MOMENT):
+        if (one := shape.field(role)) is not None:
+            expected = with_value(expected, one.path, one.example)
+            assert event_type_of(one.example) is event_type_of(value_at(convention.event, one.path))
+            assert (read_moment(one.example) is None) is (role is Role.TYPE)
+    assert shape.examples == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("birthdate", "2012-05-01"),
+        ("geboren", 1_714_557_600_000),
+        ("geboren_am", "2012-05-01T10:11:12+02:00"),
+        ("durchwahl", 1_714_557_600),
+        ("geburts_datum", "1714557600"),
+    ],
+)
+def test_a_time_that_its_name_does_not_say_is_another_one_in_the_same_format(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    event = {"type": "open", "recipientId": "4711", name: value}
+    twin, later = {**event, "recipientId": "4712"}, {**event, name: "2013-06-02" if value == "2012-05-01" else value}
+    captured = read_captured(saved(tmp_path, [event, twin, later]))
+    found = [one[name] for one in captured.events]
+    assert str(value) not in map(str, found)
+    assert found[0] == found[1]
+    assert {type(one) for one in found} == {type(value)}
+    assert len(str(found[0])) == len(str(value))
+    if captured.shape().name(Role.MOMENT) == name:
+        assert read_moment(found[0]) is not None
+
+
+def test_a_field_that_is_kept_is_kept_with_its_time(tmp_path: Path) -> None:
+    event = {"type": "open", "recipientId": "4711", "durchwahl": 1_714_557_600}
+    assert read_captured(saved(tmp_path, [event]), keep=["durchwahl"]).events[0]["durchwahl"] == 1_714_557_600
+
+
+@pytest.mark.parametrize("name", ["created", "zeitpunkt", "eventTime", "occurred_at", "Zeit"])
+def test_a_time_that_its_name_says_stays(tmp_path: Path, name: str) -> None:
+    event = {"type": "open", "recipientId": "4711", name: 1_714_557_600_000}
+    assert read_captured(saved(tmp_path, [event])).events[0][name] == event[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "pattern"),
+    [
+        ("event", "Mustermann", r"[A-Z][a-z]{9}"),
+        ("event", "Erika Mustermann", r"[A-Z][a-z]{4} [A-Z][a-z]{9}"),
+        ("event", "mustermann.mail.opened", r"[a-z]{10}\.mail\.opened"),
+        ("ereignis", "ErikaClicked", r"[A-Z][a-z]{4}Clicked"),
+        ("ereignis", "geöffnet", "geöffnet"),
+        ("event", "message.opened", r"message\.opened"),
+        ("event", "Opt out", "Opt out"),
+        ("event", "hard_bounce", "hard_bounce"),
+    ],
+)
+def test_only_words_for_types_stay_of_a_type(tmp_path: Path, name: str, said: str, pattern: str) -> None:
+    event = {name: said, "recipientId": "4711", "created": 1_714_557_600_000}
+    captured = read_captured(saved(tmp_path, [event]), event_type=EventType.OPEN)
+    [found] = captured.events
+    assert re.fullmatch(pattern, found[name])
+    assert (found[name] == said) is (pattern.replace("\\", "") == said)
+    assert event_type_of(found[name]) is event_type_of(said)
+
+
+def test_a_name_among_types_and_times_is_replaced(tmp_path: Path) -> None:
+    events = [OPEN, {**OPEN, "created": "Erika Mustermann"}, {**OPEN, "type": {"of": "Erika"}}]
+    assert "Erika" not in repr(read_captured(saved(tmp_path, events)).events)
 
 
 def test_persons_around_the_events_are_replaced_too(tmp_path: Path) -> None:
@@ -179,6 +275,11 @@ def test_a_corrected_role_is_nobody_elses(tmp_path: Path) -> None:
         ({"type": "open", "id": 1 << 64}, "a.json", "contains an integer of more than 64 bits, which is the limit"),
         ([[OPEN]], "a.json", "contains something that is no event"),
         ('{"journal":1,"entry":"began"}', "a.jsonl", "contains no event, allowed: an event"),
+        (
+            {"type": "open", "recipientId": 4711.5},
+            "a.json",
+            "no field identifies a mail, allowed: a field of text or whole numbers with a role such as mail or",
+        ),
         ({"recipientId": "1"}, "a.json", "no field says a known event type, allowed: --type with one of open, click"),
         ([OPEN, CLICK], "a.json", "contains events of types open, click, allowed: one of them, by --type"),
     ],

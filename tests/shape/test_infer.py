@@ -179,6 +179,19 @@ def test_several_types_need_a_choice() -> None:
         ("from", "news@shop.example", Role.OTHER),
         ("email", "anna@example.com", Role.RECIPIENT_ADDRESS),
         ("phone", "+49 152 000", Role.RECIPIENT_ADDRESS),
+        *(
+            (name, link, Role.LINK)
+            for name in ("url", "x", "memo")
+            for link in (
+                "https://shop.example/?mail=erika@web.example",
+                "https://shop.example/@shop/index.html",
+                "https://erika@shop.example",
+                "mailto:erika@web.example",
+            )
+        ),
+        ("url", "shop.example/@shop/index.html", Role.LINK),
+        ("url", "erika@web.example", Role.LINK),
+        ("destination", "erika@web.example", Role.RECIPIENT_ADDRESS),
         ("when", "tomorrow", Role.OTHER),
         ("openedOn", "Mon, 06 May 2024 07:08:09 +0000", Role.TEXT),
         ("mailing_list_id", 3, Role.RECIPIENT_LIST),
@@ -194,6 +207,13 @@ def test_an_address_without_another_name_of_a_person_is_the_recipient() -> None:
     assert role_in({"type": "open", **address}, "email") is Role.RECIPIENT
     assert role_in({"type": "open", **address, "userId": 77}, "email") is Role.RECIPIENT_ADDRESS
     assert role_in({"type": "open", "media": {"EMAIL": "anna@example.com"}}, "media.EMAIL") is Role.RECIPIENT_ADDRESS
+
+
+@pytest.mark.parametrize("name", ["url", "x"])
+@pytest.mark.parametrize("link", ["https://shop.example/?mail=erika@web.example", "mailto:erika@web.example"])
+def test_a_link_with_an_address_in_it_is_never_the_recipient(name: str, link: str) -> None:
+    event = {"type": "click", name: link, "mailId": "3IHQ2XT8-38PY7WFQ-XKNQSY"}
+    assert role_in(event, name) is Role.LINK
 
 
 def test_a_number_is_the_moment_only_if_nothing_else_is() -> None:
@@ -273,7 +293,8 @@ def test_a_role_that_a_value_cannot_play_is_rejected(name: str, role: Role, mess
 
 def test_something_must_identify_a_mail() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"^no field identifies a mail, allowed: a field with a role such as mail"
+        InvalidInputError,
+        match=r"^no field identifies a mail, allowed: a field of text or whole numbers",
     ):
         infer_shape([{"type": "open", "created": 1_564_590_054_000}])
     with pytest.raises(InvalidInputError, match=r"^no event, allowed: at least one captured event$"):

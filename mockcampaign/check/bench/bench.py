@@ -87,7 +87,7 @@ class Bench:
         """Whether it delivers nothing but an ordinary batch beside those of another bench."""
         self._from_now = 0
         """Number of benches from `another_from_now` so far."""
-        self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now)
+        self._factory = EventFactory(slot, context.settings, lambda: self.campaign.now, context.taken)
         self.random = self._factory.random
         self._webhooks = BenchWebhooks(context, self.campaign, self.recording.scenario)
 
@@ -211,7 +211,8 @@ class Bench:
     def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
         """Return the edge cases of one kind that may be sent to this consumer and to which it responds."""
         hanging = self.incidents.without_response
-        return [case for case in self._factory.edge_cases(make, self.shape) if case not in hanging]
+        cases = self._factory.edge_cases(make, self.shape)
+        return [case for case in cases if not any(case.is_like(one) for one in hanging)]
 
     def body_of(self, events: Iterable[object]) -> bytes:
         """Return the body of a batch of these events, or of whatever else stands in their place."""

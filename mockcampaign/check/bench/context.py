@@ -11,7 +11,7 @@ from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
-from mockcampaign.shape.field import Event
+from mockcampaign.shape.field import Event, Value
 from mockcampaign.transport import Transport
 
 
@@ -75,6 +75,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     shown_fields: frozenset[str]
     """Names of the fields that the probe reports unchanged."""
     incidents: Incidents
+    taken: set[Value]
+    """What identifies the events so far, where that is a recipient instead of a mail: no two rules share one."""
 
     def for_part(self, settings: Settings) -> CheckContext:
         """Return the context of a part of the same check, with other settings but the same event budget."""
@@ -86,6 +88,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
             state=self.state,
             counters=self.counters,
             event_budget=self.event_budget,
+            taken=self.taken,
         )
 
 
@@ -98,8 +101,9 @@ def check_context(
     state: StateSource | None = None,
     counters: tuple[Counter, ...] = (),
     event_budget: EventBudget | None = None,
+    taken: set[Value] | None = None,
 ) -> CheckContext:
-    """Return the context of a new check, or of a part of one that has this event budget."""
+    """Return the context of a new check, or of a part of one with this event budget and what is taken in it."""
     return CheckContext(
         url=url,
         transport=transport if isinstance(transport, Paced) else Paced(transport),
@@ -110,6 +114,7 @@ def check_context(
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
         shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),
+        taken=set() if taken is None else taken,
     )
 
 

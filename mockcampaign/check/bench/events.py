@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from mockcampaign.check.bench.context import RuleSlot
-from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases, own_variant
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
 from mockcampaign.policy import MINUTE
@@ -32,6 +32,9 @@ COARSE = 1_000
 SLOWER = 5
 """How many times as much time that is."""
 
+NINE_DIGITS = range(10**8, 10**9)
+"""Numbers of benches in the values of edge cases."""
+
 _CLIENTS = tuple(dict.fromkeys(client for _, (_, client) in field_values.MAILBOXES))
 
 Values = Mapping[Role, Value]
@@ -46,8 +49,12 @@ def time_factor(shape: Shape) -> int:
 class EventFactory:
     """Makes events, each of a recipient and a mail of its own and newer than all before it."""
 
-    def __init__(self, slot: RuleSlot, settings: Settings, now: Callable[[], int]) -> None:
-        """`now` returns the bench's virtual time; no event is newer than that."""
+    def __init__(self, slot: RuleSlot, settings: Settings, now: Callable[[], int], taken: set[Value]) -> None:
+        """`now` returns the bench's virtual time; no event is newer than that.
+
+        `taken` contains the recipients of other benches' events, and of its own, where mails have no id.
+        """
+        self._taken = taken
         self._name = f"{settings.seed}:{slot.rule_id}"
         self.random = random.Random(f"check:{self._name}")
         self._digest = int.from_bytes(hashlib.sha256(self._name.encode()).digest()[:8])
@@ -65,7 +72,7 @@ class EventFactory:
         """Make this many events of a shape. `values` sets roles in all of them, if the shape has fields for these."""
         maker = self._makers.get(id(shape))
         if maker is None:
-            maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random)
+            maker = self._makers[id(shape)] = _Maker(shape, self._ids(shape), self.random, self._taken)
         made = [maker.event(self._next_moment(), values) for _ in range(count)]
         self._made.update((id(event), event) for event in made)
         return made
@@ -112,9 +119,12 @@ class EventFactory:
         """Return the edge cases of one kind that may be sent.
 
         A consumer for which the user named a client, or captured events of one, may accept events of no other client.
+        Values by which events are recognised are the bench's own.
         """
         is_named = self._settings.client_id is not None or shape.is_captured
-        return [case for case in make(shape) if not (is_named and case.role is Role.CLIENT)]
+        number = NINE_DIGITS[self._digest % len(NINE_DIGITS)]
+        own = (own_variant(case, shape, number) for case in make(shape))
+        return [case for case in own if case is not None and not (is_named and case.role is Role.CLIENT)]
 
     def _next_moment(self) -> int:
         moment = max(self._newest + self._pace, self._now() - self._head_start)
@@ -127,8 +137,9 @@ class EventFactory:
 class _Maker:
     """Makes the events of one shape: copies of its examples, in which everything varies that varies in production."""
 
-    def __init__(self, shape: Shape, shared: Values, drawer: random.Random) -> None:
+    def __init__(self, shape: Shape, shared: Values, drawer: random.Random, taken: set[Value]) -> None:
         self._shape = shape
+        self._taken = taken
         self._random = drawer
         self._examples = [msgspec.json.encode(whole(shape, example)) for example in shape.examples]
         self._shared = shared
@@ -168,6 +179,8 @@ class _Maker:
             return lambda value, made: shared
         if role in _DRAWN:
             unique = field in self._shape.key_fields or role is Role.RECIPIENT
+            if field in self._shape.key_fields and not self._shape.has(Role.MAIL):
+                return self._untaken
             return lambda value, made: self._drawn(value, made, unique)
         if role is Role.OTHER_MOMENT:
             return lambda value, made: _moved(value, made.moved)
@@ -186,6 +199,18 @@ class _Maker:
         if value not in made.drawn:
             made.drawn[value] = draw_like(value, self._random, unique=unique)
         return made.drawn[value]
+
+    def _untaken(self, value: Value, made: _Made) -> Value:
+        """Return what no other event has: of ten thousand recipients with nine digits, two may well be equal."""
+        if not isinstance(value, str | int):
+            return value
+        if value in made.drawn:
+            return made.drawn[value]
+        while (drawn := self._drawn(value, made, unique=True)) in self._taken:
+            if made.drawn.pop(value, None) is None:
+                return drawn  # nothing was drawn, as for an empty text
+        self._taken.add(drawn)
+        return drawn
 
     def _address(self, is_long: bool) -> str:
         if is_long:

@@ -14,7 +14,7 @@ from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.shown_fields import ShownFields
 from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
-from mockcampaign.check.probes.stored_list import events_of
+from mockcampaign.check.probes.stored_list import events_of, mail_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical
@@ -90,7 +90,7 @@ class RuleStore:
 
     def mails_of(self, events: Iterable[object]) -> set[Hashable]:
         """Return what identifies the mails of these events."""
-        return {key for event in events for shape in self._keyed if (key := shape.key(event)) is not None}
+        return {mail for event in events for shape in self._keyed if (mail := mail_of(event, shape)) is not None}
 
     async def begin(self, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign import json_text
+from mockcampaign.judging.equivalents import comparable_key
 from mockcampaign.shape.field import Event
 from mockcampaign.shape.shape import Shape
 
@@ -20,10 +21,16 @@ def events_of(elements: list[Any], mails: Collection[Hashable], shapes: Sequence
     """Return the events that one of the shapes recognises as of one of these mails, in their order."""
     if isinstance(elements, StoredList):
         return elements.events_of(mails, shapes)
-    if len(shapes) == 1:
-        key = shapes[0].key
-        return [element for element in elements if key(element) in mails]
-    return [element for element in elements if any(shape.key(element) in mails for shape in shapes)]
+    return [element for element in elements if any(mail_of(element, shape) in mails for shape in shapes)]
+
+
+def mail_of(event: object, shape: Shape) -> Hashable | None:
+    """Return what identifies the mail of an event, sent or stored, or None.
+
+    A stored one may lack characters that no store has to hold (`equivalents`), also there.
+    """
+    key = shape.key(event)
+    return None if key is None else comparable_key(key)
 
 
 class StoredList(list[Any]):
@@ -58,7 +65,7 @@ class _Index:
 
     def read(self, elements: StoredList, shape: Shape) -> None:
         for position in range(self._length, len(elements)):
-            mail = shape.key(elements[position])
+            mail = mail_of(elements[position], shape)
             if mail is not None:
                 self.positions.setdefault(mail, []).append(position)
         self._length = max(self._length, len(elements))

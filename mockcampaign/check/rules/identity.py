@@ -286,8 +286,8 @@ DISTINGUISHES_SIMILAR_RECIPIENTS = Rule(
 )
 
 
-_LONG_RECIPIENT_ID = "maximiliane.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
-"""A valid address that is longer than many columns."""
+_LONG_RECIPIENT_ID = "{}.von-der-ausfuehrlichen-benennung@customers.mail.example.com"
+"""A valid address that is longer than many columns, with the number of a customer that no other check sends."""
 
 
 async def _distinguishes_times(bench: Bench) -> Examined:
@@ -304,7 +304,8 @@ async def _distinguishes_times(bench: Bench) -> Examined:
             sent = Stimulus(situation=Situation.LATER_ENGAGEMENT, variant=bench.event_type, milliseconds=later)
             return failed(difference.seen(sent))
     recipient = bench.shape.field(Role.RECIPIENT)
-    long = bench.event({Role.RECIPIENT: _LONG_RECIPIENT_ID} if recipient is not None and recipient.is_text else {})
+    long_id = _LONG_RECIPIENT_ID.format(bench.random.randrange(10**10, 10**11))
+    long = bench.event({Role.RECIPIENT: long_id} if recipient is not None and recipient.is_text else {})
     second = bench.shape.later(long, bench.shape.resolution)
     accepted = [(await bench.deliver([event], attempts=3)).accepted for event in (long, second)]
     # Another rule examines whether the consumer accepts such recipients at all.

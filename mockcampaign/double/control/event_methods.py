@@ -9,10 +9,12 @@ import msgspec
 
 from mockcampaign.double.control.session import SessionMethods, in_home
 from mockcampaign.double.inputs import Duration, duration_of, event_type_of, sample_of
+from mockcampaign.double.mail_handle import Mail
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import DEFAULT_RATES
 from mockcampaign.model import EventType, Webhook
+from mockcampaign.policy import DEFAULT_CLIENT_ID
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import MailingSent
@@ -76,6 +78,41 @@ class EventMethods(SessionMethods):
         session.need_webhook("mailing")
         session.has_seen_outcome = False
         return session.engine.mailing(recipients, rates=rates)
+
+    @in_home
+    def send(
+        self,
+        recipient: str,
+        *,
+        mail: str | int | None = None,
+        data: Mapping[str, str] | None = None,
+        client_id: int = DEFAULT_CLIENT_ID,
+    ) -> Mail:
+        """Send a transactional mail to a recipient, as the vendor's REST API does.
+
+        `mail` is the name or id of the transactional mail (default: the first one). The recipient joins the first of
+        its recipient lists. Raises `InvalidInputError` for an unknown mail.
+        """
+        session = self._session
+        session.home.check_open()
+        session.has_seen_outcome = False
+        client = session.engine.client(client_id)
+        found = client.state.find_transactional_mail(mail)
+        sent = client.send(found.id, found.list_ids[0], recipient, data=data or {})
+        return Mail(session.engine, sent, session.home.call_in_home)
+
+    @property
+    @in_home
+    def mails(self) -> list[Mail]:
+        """All mails that were sent one by one, oldest first, whether by `send` or by the vendor's REST API."""
+        session = self._session
+        return [Mail(session.engine, sent, session.home.call_in_home) for sent in session.engine.mails()]
+
+    @in_home
+    def confirm_optin(self, recipient: str, *, client_id: int = DEFAULT_CLIENT_ID) -> None:
+        """Let a recipient confirm a double opt-in. Raises `NotFoundError` if none is pending."""
+        self._session.home.check_open()
+        self._session.engine.client(client_id).confirm_optin(recipient)
 
     def _receivers(self, to: Webhook | EventType | str) -> tuple[EventType, int]:
         if isinstance(to, Webhook):

@@ -12,6 +12,7 @@ from mockcampaign.errors import MisuseError
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.clients.definitions import ClientDefinition
     from mockcampaign.double.consumer_targets import Settled, Target
     from mockcampaign.double.loops import AwaitableResult, Work
     from mockcampaign.model import EventType
@@ -33,6 +34,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time that one `advance` or `run` may take, in milliseconds."""
     shapes: Mapping[EventType, Shape] = {}
     """The shapes of captured events, by type."""
+    clients: Mapping[int, ClientDefinition] = {}
+    """Lists, processes and mails that clients have from the start besides the defaults."""
     allow: frozenset[str] = frozenset()
     """Ids of rules that the consumer may violate."""
 

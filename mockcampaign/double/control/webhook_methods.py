@@ -66,6 +66,12 @@ class WebhookMethods(SessionMethods):
         return self._session.engine.deactivate(webhook)
 
     @in_home
+    def suspend(self, webhook: Webhook) -> Webhook:
+        """Suspend a webhook, as Campaign does by itself. Raises `WebhookCommandRejectedError` if it is not active."""
+        self._session.home.check_open()
+        return self._session.engine.suspend(webhook)
+
+    @in_home
     def delete(self, webhook: Webhook) -> Webhook:
         """Delete a webhook and discard its pending events.
 

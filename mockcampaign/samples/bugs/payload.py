@@ -7,7 +7,6 @@ import ipaddress
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -91,11 +90,6 @@ def changing_role(role: Role, change: Callable[[str], Value]) -> type[Consumer]:
         return shapes.of(event).put(event, role, change(value)) if isinstance(value, str) else event
 
     return storing_by_shape(changed)
-
-
-def changing_field(name: str, change: Callable[[str], Any]) -> type[Consumer]:
-    """Return a consumer that stores a field changed in that way if it is text."""
-    return storing(lambda event: event | {name: change(event[name])} if isinstance(event.get(name), str) else event)
 
 
 class TakesColumnsOfFirstEvent(Consumer):

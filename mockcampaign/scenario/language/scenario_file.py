@@ -8,9 +8,10 @@ import msgspec
 
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Shared
+from mockcampaign.scenario.language.client_contents import ScenarioClient
 from mockcampaign.scenario.language.endpoints import ConsumerDefinition, WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.event_shape import ShapeDefinition
-from mockcampaign.scenario.language.plain_values import COUNT_MAX, Moment, Span, Tag
+from mockcampaign.scenario.language.plain_values import COUNT_MAX, Duration, Moment, Span, Tag
 from mockcampaign.scenario.language.steps import CreateStep, OneStep, UpdateStep
 
 
@@ -31,6 +32,14 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Most webhooks of one client: 12 (that there is a limit is documented)."""
     connections_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
     """Most parallel connections of one client to the REST API: 40 (documented; the status 429 beyond is assumed)."""
+    suspend_after: Duration | None = None
+    """Time of uninterrupted failures after which a failed attempt suspends its webhook: 0s, never (assumed)."""
+    send_delay: Duration | None = None
+    """Time from the call that sends a mail to its `sent` event: 2s (assumed)."""
+    hard_bounces_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Hard bounces of an address from which on it gets no mail: 3 (that there is a limit is documented)."""
+    soft_bounces_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Soft bounces of an address from which on it gets no mail: 9 (that there is a limit is documented)."""
     response_body_bytes_kept: Annotated[int, Bounded(0, 1_048_576)] | None = None
     """Bytes of a response body that the journal records: 4096."""
     simulate_after: Annotated[int, Bounded(0, COUNT_MAX)] | None = None
@@ -68,6 +77,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Moment at which virtual time begins."""
     policy: Annotated[SenderPolicy, Shared()] = SenderPolicy()
     """Numbers of the sender that differ from Campaign's."""
+    clients: Annotated[tuple[ScenarioClient, ...], Interpolated(), Shared()] = ()
+    """Contents of clients besides their defaults: recipient lists, opt-in processes and transactional mails."""
     shape: str | tuple[str | ShapeDefinition, ...] | ShapeDefinition | None = None
     """Shape of the events: a file of captured events, or one that `mockcampaign shape` printed, relative to the
     scenario's folder, or the content of the latter; a list for several event types. Events of types that it describes

@@ -70,6 +70,31 @@ STEP_EXAMPLES = {
   - expect: {opens: {delivered: {at_least: 20}}}
   - run: until-idle
 """,
+    "send": """\
+  - activate: opens
+  - send: {recipient: open+anna@example.com, data: {firstname: Anna}}   # the address decides the outcome
+  - run: until-idle
+  - expect: {opens: {delivered: 1}}
+""",
+    "act": """\
+  - activate: opens
+  - send: {recipient: silent+anna@example.com, as: order}
+  - act: {mail: order, type: open, after: 1h}
+  - act: {mail: order, type: click, after: 2h, link: "https://shop.example/order/4711"}
+  - run: until-idle
+  - expect: {opens: {delivered: 1}}
+""",
+    "suspend": """\
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - suspend: opens
+  - emit: {type: open}                # not exported
+  - advance: 1h
+  - expect: {opens: {attempts: 0, pending: 2}}
+  - activate: opens
+  - run: until-idle
+  - expect: {opens: {delivered: 2}}
+""",
     "replay": """\
   - activate: opens
   - replay: {journal: ../fixtures/journals/outage.jsonl}

@@ -25,6 +25,9 @@ from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookU
 from mockcampaign.scenario.language.expect import Expected
 from mockcampaign.scenario.language.plain_values import ClientId, Count, Duration, ExactEvents, OutageKind, Span
 
+ActType = Literal["open", "click", "unsubscribe", "spamcomplaint", "bounce"]
+BounceCategory = Literal["hardbounce", "softbounce", "autoresponder", "unknown"]
+
 
 class CreateStep(SingleValue, frozen=True):
     """Creates more webhooks, by name."""
@@ -107,6 +110,44 @@ class MailingStep(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the client that sends the mailing."""
 
 
+class SendStep(msgspec.Struct, frozen=True, kw_only=True, rename={"name": "as"}):
+    """Sends a transactional mail to one recipient, who joins its recipient list. Its events follow as time passes."""
+
+    recipient: str
+    """Id of the recipient, as a rule the e-mail address. An address such as `bounce+anna@example.com` decides the
+    outcome: silent, bounce, softbounce, autoresponder, open, click, unsubscribe or complaint."""
+    name: str | None = None
+    """Name by which later steps make the recipient act."""
+    mail: str | None = None
+    """Name of the transactional mail (default: the first one)."""
+    data: dict[str, str] = {}
+    """Attributes of the recipient."""
+    client: ClientId = DEFAULT_CLIENT_ID
+    """Id of the client that sends the mail."""
+
+
+class ActStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Makes the recipient of a mail open it, click and so on."""
+
+    mail: str
+    """Name of the mail, from the key `as` of the step that sent it."""
+    type: ActType
+    """Type of the event."""
+    after: Duration = 0
+    """Time from now until it happens. Nothing happens before the mail is sent. The step itself lets no time pass."""
+    link: str | None = None
+    """Target of a click (default: one of the model's links)."""
+    category: BounceCategory | None = None
+    """Category of a bounce (default: hardbounce)."""
+
+
+class SuspendStep(SingleValue, frozen=True):
+    """Campaign suspends a webhook and exports nothing, as it does by itself after long trouble. The value is the
+    webhook's name."""
+
+    webhook: str
+
+
 class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
     """Repeats the events of a recorded journal from now on, at the same intervals. Their `created` moves with them."""
 
@@ -180,6 +221,9 @@ Step: TypeAlias = (
     | VerifyStep
     | EmitStep
     | MailingStep
+    | SendStep
+    | ActStep
+    | SuspendStep
     | ReplayStep
     | OutageStep
     | FaultStep
@@ -208,6 +252,9 @@ STEPS: Mapping[str, Any] = {
     "verify": Annotated[VerifyStep, Shorthand("webhook")],
     "emit": EmitStep,
     "mailing": MailingStep,
+    "send": SendStep,
+    "act": ActStep,
+    "suspend": SuspendStep,
     "replay": ReplayStep,
     "outage": OutageStep,
     "fault": Annotated[FaultStep, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],

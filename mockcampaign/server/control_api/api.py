@@ -7,6 +7,7 @@ import msgspec
 from mockcampaign.server.control_api import (
     emit_operations,
     fault_operations,
+    mail_operations,
     observe_operations,
     time_operations,
     user_operations,
@@ -47,6 +48,7 @@ API = Api(
     operations=(
         *observe_operations.OPERATIONS,
         *emit_operations.OPERATIONS,
+        *mail_operations.OPERATIONS,
         *time_operations.OPERATIONS,
         *fault_operations.OPERATIONS,
         *user_operations.OPERATIONS,

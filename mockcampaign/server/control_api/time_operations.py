@@ -62,6 +62,10 @@ def _set_speed(call: Call, request: SpeedRequest) -> ClockView:
     return _view(call)
 
 
+def _suspend(call: Call, fields: RetryFields) -> None:
+    call.served.campaign.suspend(call.served.webhook(fields.webhook_id))
+
+
 def _retry(call: Call, fields: RetryFields) -> None:
     call.served.campaign.retry(call.served.webhook(fields.webhook_id))
 
@@ -124,6 +128,19 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         success_description="The batch is due.",
         failures={404: "The webhook does not exist.", **_NO_FORM},
         handle=_retry,
+    ),
+    Operation(
+        id="suspend",
+        title="Suspend a webhook",
+        description="It exports nothing until it is activated again; events stay pending (assumed).",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/webhooks/{webhookId}/suspend",
+        fields=RetryFields,
+        success=204,
+        success_description="The webhook is suspended.",
+        failures={404: "The webhook does not exist.", **_NO_FORM},
+        handle=_suspend,
     ),
     Operation(
         id="reset",

@@ -11,7 +11,7 @@ import msgspec
 from mockcampaign import __version__
 from mockcampaign.server.http.operation import Api, Operation
 from mockcampaign.server.http.request import FORM, JSON
-from mockcampaign.server.http.request_fields import custom_schema, plain_type, struct_fields
+from mockcampaign.server.http.request_fields import attribute_fields, custom_schema, plain_type, struct_fields
 
 _REF = "#/components/schemas/{name}"
 
@@ -34,6 +34,17 @@ class _Schemas:
     def __getitem__(self, kind: Any) -> Schema:
         found: Schema = self._of_type[id(kind)]
         return found
+
+    def without(self, kind: Any, names: Sequence[str]) -> Schema:
+        """Return the schema of a body, whose type has fields of the path as well."""
+        if not names:
+            return self[kind]
+        whole: Schema = self.components.pop(kind.__name__)
+        properties = {name: schema for name, schema in whole["properties"].items() if name not in names}
+        return whole | {
+            "properties": properties,
+            "required": [name for name in whole.get("required", ()) if name not in names],
+        }
 
 
 def document(apis: Sequence[Api], client_id: int) -> bytes:
@@ -69,8 +80,8 @@ def _types(api: Api) -> Iterator[Any]:
 
 def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id: int) -> Schema:
     place = operation.place(api)
-    fields = {} if place == "json" else _fields(operation)
     in_path = operation.in_path(api)
+    fields = {} if place == "json" and not in_path else _fields(operation)
     others = {name: schema for name, schema in fields.items() if name not in in_path}
     required = {field.encode_name for field in struct_fields(operation.fields) if field.required}
     parameters = [_parameter("path", name, fields[name], True) for name in in_path]
@@ -91,10 +102,11 @@ def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id
     if api.secured:
         described["security"] = [{"basic": []}]
     if place == "form":
-        form = _form(others, [name for name in others if name in required])
+        form = _form(others, [name for name in others if name in required], attribute_fields(operation.fields))
         described["requestBody"] = {"required": bool(form["required"]), "content": {FORM: {"schema": form}}}
     elif place == "json":
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[operation.fields]}}}
+        body = schemas.without(operation.fields, in_path)
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
     return described
 
 
@@ -113,10 +125,15 @@ def _responses(api: Api, operation: Operation[Any], schemas: _Schemas, *, has_fi
         impossible.add(400)
     failures = {status: text for status, text in api.failures.items() if status not in impossible}
     error = {name: {"schema": schemas[api.error]} for name in api.media_types}
-    return {str(operation.success): success} | {
-        str(status): {"description": text, "content": error}
-        for status, text in sorted((failures | dict(operation.failures)).items())
-    }
+    others = {str(status): success | {"description": text} for status, text in operation.other_successes.items()}
+    return (
+        {str(operation.success): success}
+        | others
+        | {
+            str(status): {"description": text, "content": error}
+            for status, text in sorted((failures | dict(operation.failures)).items())
+        }
+    )
 
 
 def _fields(operation: Operation[Any]) -> dict[str, Schema]:
@@ -146,16 +163,26 @@ def _parameter(place: str, name: str, schema: Schema, required: bool) -> Schema:
     return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
 
 
-def _form(fields: dict[str, Schema], required: list[str]) -> Schema:
+def _form(fields: dict[str, Schema], required: list[str], attributes: list[str]) -> Schema:
+    patterns = {f"^{name}\\..+": {"type": "string"} for name in attributes}
+    fields = {name: schema for name, schema in fields.items() if name not in attributes}
     for name, schema in fields.items():
         if name not in required and "default" not in schema:
             schema["example"] = ""  # otherwise Swagger UI fills in the word "string"
-    return {"type": "object", "properties": fields, "required": required}
+    described = {"type": "object", "properties": fields, "required": required}
+    return described | ({"patternProperties": patterns} if patterns else {})
 
 
 _LINKED = {
     "createWebhook": ("webhookId", "id"),
     "createOrCopySmartCampaign": ("campaignId", "id"),
+    "createTransactionalMailing": ("transactionalMailId", "id"),
+    "selectTransactionalCampaigns": ("transactionalMailId", "elements/0/id"),
+    "selectRecipientLists": ("recipientListId", "elements/0/id"),
+    "selectOptinProcesses": ("optinProcessId", "elements/0/id"),
+    "addRecipient": ("recipientId", "id"),
+    "createBlacklistEntry": ("entry", "pattern"),
+    "sendTransactionalMailing": ("mailId", "mailId"),
     "declareFault": ("number", "number"),
 }
 """Operations whose response identifies what others act on: their parameter, and the response's field."""
@@ -165,15 +192,20 @@ def _links(api: Api, operation: Operation[Any]) -> Schema:
     if operation.id not in _LINKED:
         return {}
     name, field = _LINKED[operation.id]
-    shared = [prefixed for prefixed in operation.in_path(api) if f"{{{prefixed}}}" in api.prefix]
-    return {
-        follower.id: {
+    given = operation.in_path(api)
+    links = {}
+    for follower in api.operations:
+        in_path = follower.in_path(api)
+        names = {one.encode_name for one in struct_fields(follower.fields)}
+        in_query = follower.place(api) == "query" and name in names
+        if follower is operation or not (name in in_path or in_query):
+            continue
+        place = "path" if name in in_path else "query"
+        links[follower.id] = {
             "operationId": follower.id,
             "parameters": {
-                **{f"path.{one}": f"$request.path.{one}" for one in shared},
-                f"path.{name}": f"$response.body#/{field}",
+                **{f"path.{one}": f"$request.path.{one}" for one in given if one in in_path},
+                f"{place}.{name}": f"$response.body#/{field}",
             },
         }
-        for follower in api.operations
-        if name in follower.in_path(api)
-    }
+    return links

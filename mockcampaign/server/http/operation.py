@@ -32,6 +32,18 @@ class Call(msgspec.Struct, frozen=True):
     """The campaign at the time of the call: a reset during the call begins another one."""
     method: str
     headers: Headers
+    scheme: str = "http"
+    path: str = ""
+    """Path of the request, as it was sent."""
+    query: bytes = b""
+    """Query of the request, as it was sent."""
+
+
+class OtherSuccess(msgspec.Struct, frozen=True):
+    """The body of a response whose status is another success than the operation's usual one."""
+
+    status: int
+    body: object
 
 
 class UnknownPath(msgspec.Struct, frozen=True):
@@ -57,6 +69,10 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
     fields: type[Fields]
     success: int = 200
     success_description: str
+    other_successes: Mapping[int, str] = {}
+    """Further statuses of success, whose responses have the same type."""
+    body_type: str | None = None
+    """Media type of the request's body where it differs from that of the API."""
     response: Any = None
     """Type of the response's body; None if it has none."""
     media_type: str | None = None
@@ -77,7 +93,7 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
             return None
         if self.method in ("GET", "DELETE"):
             return "query"
-        return "form" if api.body_type == FORM else "json"
+        return "form" if (self.body_type or api.body_type) == FORM else "json"
 
 
 def no_such_path(call: Call, path: str) -> RequestRejectedError:

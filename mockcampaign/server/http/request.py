@@ -14,7 +14,8 @@ from mockcampaign.text import short
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-FIELDS_MAX = 200
+FIELDS_MAX = 5_200
+"""Maximum number of fields of a form or query. Documented: up to 5,000 recipients unsubscribe in one call."""
 BODY_BYTES_MAX = 1_048_576
 """Maximum length of a request body. Ours: the vendor documents none, and no form of the API is nearly as long."""
 
@@ -44,9 +45,14 @@ class RequestRejectedError(Exception):
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """The value of a field that a form or a query string contains more than once."""
+    """The values of a field that a form or a query string contains more than once."""
 
-    times: int
+    texts: tuple[str, ...]
+
+    @property
+    def times(self) -> int:
+        """How often the field was given."""
+        return len(self.texts)
 
 
 def wrong_fields(violations: Sequence[str]) -> RequestRejectedError:
@@ -95,14 +101,17 @@ async def read_body(headers: Headers, receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def read_form(headers: Headers, receive: Receive) -> Values:
-    """Return the fields of a form that are not empty. Raises `RequestRejectedError` with 400, 413 or 415."""
+async def read_form(headers: Headers, receive: Receive, *, with_empty: bool = False) -> Values:
+    """Return the fields of a form, as a rule those that are not empty.
+
+    Raises `RequestRejectedError` with 400, 413 or 415.
+    """
     body = await read_body(headers, receive)
     sent = content_type(headers)
     if sent != FORM and (body or sent):
         hint = ": send the fields as a form, not as JSON" if "json" in sent else ""
         raise RequestRejectedError(415, f"Content-Type {short(sent)!r} is not accepted, allowed: {FORM}{hint}")
-    return read_pairs(body, with_empty=False)
+    return read_pairs(body, with_empty=with_empty)
 
 
 async def read_json(headers: Headers, receive: Receive) -> object:
@@ -162,7 +171,7 @@ def read_pairs(encoded: bytes, *, with_empty: bool = True) -> Values:
             continue
         if name in values:
             known = values[name]
-            values[name] = Repeated(known.times + 1 if isinstance(known, Repeated) else 2)
+            values[name] = Repeated((*(known.texts if isinstance(known, Repeated) else (str(known),)), text))
         else:
             values[name] = text
     return values

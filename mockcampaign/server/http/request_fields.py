@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec.inspect import Type, type_info
@@ -61,6 +61,9 @@ class CustomField(Generic[Value]):
     """A type of field that reads and describes itself; `value` is what was read."""
 
     __slots__ = ("value",)
+
+    is_repeatable: ClassVar[bool] = False
+    """Whether a form or query may contain the field several times."""
 
     def __init__(self, value: Value) -> None:
         self.value = value
@@ -135,6 +138,73 @@ class TargetUrl(CustomField[str]):
         }
 
 
+class TextList(CustomField[tuple[str, ...]]):
+    """Several texts, separated by commas, or one in each of several fields of the name."""
+
+    __slots__ = ()
+    is_repeatable = True
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        given = raw.texts if isinstance(raw, Repeated) else (cls.text(raw),)
+        texts = [text.strip() for one in given for text in one.split(",")]
+        if any(CONTROL.search(text) or len(text) > TEXT_LENGTH_MAX for text in texts):
+            raise InvalidInputError(f"a text is too long or has several lines, allowed: {cls.allowed()}")
+        return cls(tuple(text for text in texts if text))
+
+    @classmethod
+    def allowed(cls) -> str:
+        return "texts separated by commas"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f]*$(?!\n)", "maxLength": TEXT_LENGTH_MAX}
+
+
+class Numbers(CustomField[tuple[int, ...]]):
+    """Several ids, separated by commas, or one in each of several fields of the name."""
+
+    __slots__ = ()
+    is_repeatable = True
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        given = raw.texts if isinstance(raw, Repeated) else (cls.text(raw),)
+        texts = [text.strip() for one in given for text in one.split(",")]
+        numbers = [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 19]
+        if len(numbers) < len(texts) or not all(1 <= number <= INT64_MAX for number in numbers):
+            raise InvalidInputError(f"not all are ids, allowed: {cls.allowed()}")
+        return cls(tuple(numbers))
+
+    @classmethod
+    def allowed(cls) -> str:
+        return f"whole numbers from 1 to {INT64_MAX}, separated by commas"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*$", "example": "1,2"}
+
+
+class Attributes(CustomField[dict[str, str]]):
+    """Attributes of a recipient: one form field each, whose name is that of this field, a dot and the attribute's."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        if not isinstance(raw, dict) or not all(isinstance(text, str) for text in raw.values()):
+            raise InvalidInputError(f"not a text for each attribute, allowed: {cls.allowed()}")
+        return cls(raw)
+
+    @classmethod
+    def allowed(cls) -> str:
+        return "one field for each attribute, given once"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 class Word(StrEnum):
     """A word of a fixed set, accepted in upper and lower case."""
 
@@ -142,6 +212,13 @@ class Word(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         wanted = value.lower() if isinstance(value, str) else value
         return next((word for word in cls if word.lower() == wanted), None)
+
+
+class Flag(Word):
+    """Yes or no."""
+
+    TRUE = "true"
+    FALSE = "false"
 
 
 class Direction(Word):
@@ -174,6 +251,11 @@ def is_number(kind: Any) -> bool:
     return plain_type(kind) is int
 
 
+def attribute_fields(kind: type) -> list[str]:
+    """Return the names of the fields that have one form field for each attribute."""
+    return [field.encode_name for field in struct_fields(kind) if plain_type(field.type) is Attributes]
+
+
 def custom_schema(kind: type) -> dict[str, Any]:
     """Return the JSON Schema of a custom field. Raises `NotImplementedError` for any other type, as msgspec asks."""
     if not issubclass(kind, CustomField):
@@ -200,10 +282,11 @@ def plain_type(kind: Any) -> Any:
 
 def _problems(kind: Any, value: object, where: str) -> Iterator[tuple[str, str]]:
     """Return the place of each wrong part of a value, and what is wrong with it."""
-    if isinstance(value, Repeated):
+    plain = plain_type(kind)
+    can_repeat = isinstance(plain, type) and issubclass(plain, CustomField) and plain.is_repeatable
+    if isinstance(value, Repeated) and not can_repeat:
         yield where, f"given {value.times} times, allowed: once"
         return
-    plain = plain_type(kind)
     if isinstance(value, dict) and isinstance(plain, type) and issubclass(plain, msgspec.Struct):
         wrong = list(_field_problems(plain, value, where))
         if wrong:
@@ -214,8 +297,9 @@ def _problems(kind: Any, value: object, where: str) -> Iterator[tuple[str, str]]
     except InvalidInputError as error:
         yield where, str(error)
     except msgspec.ValidationError:
-        # Text may be a secret.
-        what = "not valid" if plain is str and isinstance(value, str) else f"{shown(value)} is not valid"
+        # Text may be a secret, and a list may name persons.
+        is_private = (plain is str and isinstance(value, str)) or get_origin(plain) is list
+        what = "not valid" if is_private else f"{shown(value)} is not valid"
         yield where or "the body", f"{what}, allowed: {_allowed(type_info(kind))}"
 
 
@@ -258,4 +342,6 @@ def _allowed(info: Type) -> str:
             return f"an object with the fields {', '.join(field.encode_name for field in fields)}"
         case msgspec.inspect.DictType():
             return "a JSON object"
+        case msgspec.inspect.ListType(item_type=item):
+            return f"a list, each {_allowed(item)}"
     raise AssertionError(f"no words for {info}")

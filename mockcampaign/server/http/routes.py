@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, assert_never
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from mockcampaign.errors import InvalidInputError, WebhookError
+from mockcampaign.errors import InvalidInputError, RejectedError
 from mockcampaign.faults import ApiCutResponse, ApiTimeout, CallFault, RejectedCall
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.http.guard import API_HEADERS, adding
@@ -26,7 +27,7 @@ from mockcampaign.server.http.injected import (
     pause_of,
     rejection_of,
 )
-from mockcampaign.server.http.operation import Api, Call, Operation, Place
+from mockcampaign.server.http.operation import Api, Call, Operation, OtherSuccess, Place
 from mockcampaign.server.http.request import (
     Headers,
     RequestRejectedError,
@@ -37,7 +38,7 @@ from mockcampaign.server.http.request import (
     read_pairs,
     wrong_fields,
 )
-from mockcampaign.server.http.request_fields import is_number, read_fields, shown, struct_fields
+from mockcampaign.server.http.request_fields import attribute_fields, is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
 from mockcampaign.serving.client_connection import ClientConnection, connection_of
 from mockcampaign.wallclock import pause
@@ -88,7 +89,7 @@ class ApiApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
-        call = Call(self._served, self._served.campaign, scope["method"], headers)
+        call = self._call(scope, headers)
         handled = _Handled()
         status: int | None = 500  # of uvicorn, unless something else is known
         try:
@@ -110,6 +111,18 @@ class ApiApplication:
             case _:
                 await _send(scope, receive, send, reply)
 
+    def _call(self, scope: Scope, headers: Headers) -> Call:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        return Call(
+            self._served,
+            self._served.campaign,
+            scope["method"],
+            headers,
+            scheme=scope.get("scheme", "http"),
+            path=raw.decode("latin-1"),
+            query=scope["query_string"],
+        )
+
     async def _reply(
         self, call: Call, path: str, scope: Scope, receive: Receive, handled: _Handled
     ) -> _Reply | Response:
@@ -117,7 +130,7 @@ class ApiApplication:
         try:
             performer, texts = self._find(call, path)
             handled.performer, operation = performer, performer.operation
-            in_path: Values = {name: number_or_text(text) for name, text in texts.items()}
+            in_path = performer.read_path(texts)
             if self._is_noted:
                 handled.client_id, handled.ids = performer.ids_in(in_path)
                 connection = connection_of(scope)
@@ -136,7 +149,10 @@ class ApiApplication:
             return self._failed(call, handled.ending)
         if isinstance(result, Response):
             return result
-        return _Reply(operation.success, result, self._api.choose_media_type(call.headers))
+        media_type = self._api.choose_media_type(call.headers)
+        if isinstance(result, OtherSuccess):
+            return _Reply(result.status, msgspec.json.encode(result.body), media_type)
+        return _Reply(operation.success, result, media_type)
 
     def _admit_connection(self, call: Call, client_id: int | None, connection: ClientConnection) -> None:
         """Raise `RequestRejectedError` with 429 if the client has too many connections (assumed)."""
@@ -164,7 +180,7 @@ class ApiApplication:
         self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers, error: RequestRejectedError
     ) -> None:
         """Reject a request before it is looked at."""
-        call = Call(self._served, self._served.campaign, scope["method"], headers)
+        call = self._call(scope, headers)
         self._note(call, path, _Handled(), error.status)
         await _send(scope, receive, send, self._rejection(headers, error))
 
@@ -212,6 +228,7 @@ class Performer:
         in_path, names = operation.in_path(api), [field.encode_name for field in struct_fields(operation.fields)]
         self._parameters = [name for name in names if name not in in_path] if self._place == "query" else []
         self._ignores_unknown_parameters = api.ignores_unknown_parameters
+        self._attributes = attribute_fields(operation.fields)
         self._numbers = [field.encode_name for field in struct_fields(operation.fields) if is_number(field.type)]
         # Text in a path may be a person, and so are digits where text is expected.
         self._ids = [name for name in in_path if name in self._numbers and name != CLIENT_ID]
@@ -225,7 +242,14 @@ class Performer:
                 ids[name] = value
         return client_id if isinstance(client_id, int) and 0 < client_id <= INT64_MAX else None, ids
 
-    async def perform(self, call: Call, path: Values, scope: Scope, receive: Receive) -> bytes | Response | None:
+    def read_path(self, texts: Mapping[str, str]) -> Values:
+        """Return the fields in the path, decoded: numbers where the operation has numbers."""
+        decoded = {name: unquote(text) if "%" in text else text for name, text in texts.items()}
+        return {name: number_or_text(text) if name in self._numbers else text for name, text in decoded.items()}
+
+    async def perform(
+        self, call: Call, path: Values, scope: Scope, receive: Receive
+    ) -> bytes | Response | OtherSuccess | None:
         """Carry the operation out; returns the encoded body of the response, or the whole response.
 
         `path` has the fields in the path. Raises `RequestRejectedError`; the campaign is unchanged then.
@@ -244,14 +268,14 @@ class Performer:
                 result = await served.until_interrupted(result)
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
-        except WebhookError as error:
+        except RejectedError as error:
             raise RequestRejectedError(error.http_status_code, str(error)) from None
         except InvalidInputError as error:
             raise RequestRejectedError(400, str(error), violations=[str(error)]) from None
         finally:
             if operation.method != "GET":
                 served.wake()
-        if isinstance(result, Response):
+        if isinstance(result, Response | OtherSuccess):
             return result
         return None if operation.response is None else msgspec.json.encode(result)
 
@@ -265,11 +289,14 @@ class Performer:
     async def _values(self, place: Place, path: Values, headers: Headers, scope: Scope, receive: Receive) -> object:
         match place:
             case "json":
-                return await read_json(headers, receive)
+                body = await read_json(headers, receive)
+                return body | path if isinstance(body, dict) else body
             case "query":
                 values = read_pairs(scope["query_string"])
             case "form":
-                values = await read_form(headers, receive)
+                values = await read_form(headers, receive, with_empty=bool(self._attributes))
+                for name in self._attributes:
+                    values = _gathered(values, name)
             case _:
                 assert_never(place)
         for name in self._numbers:
@@ -278,6 +305,14 @@ class Performer:
                 values[name] = number_or_text(text)
         values.update(path)
         return values
+
+
+def _gathered(values: Values, name: str) -> Values:
+    """Return the fields with all attributes in one: an empty attribute is one, while other empty fields are none."""
+    prefix = f"{name}."
+    others: Values = {one: value for one, value in values.items() if not one.startswith(prefix) and value != ""}
+    attributes = {one.removeprefix(prefix): value for one, value in values.items() if one.startswith(prefix)}
+    return others | {name: attributes}
 
 
 def _start(reply: _Reply) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -11,7 +11,15 @@ from mockcampaign.server.http.injected import CHALLENGE
 from mockcampaign.server.http.operation import Api, Call, UnknownPath, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
-from mockcampaign.server.vendor_api import smart_campaign_operations, user_operations, webhook_operations
+from mockcampaign.server.vendor_api import (
+    recipient_list_operations,
+    recipient_operations,
+    smart_campaign_operations,
+    suppression_operations,
+    transactional_mail_operations,
+    user_operations,
+    webhook_operations,
+)
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.text import short
 
@@ -68,7 +76,7 @@ def _describe_path(path: str) -> UnknownPath:
 
 def _shown(found: re.Match[str]) -> str:
     # The rest of the path may name a person.
-    return f"/{short(quote(found['area']))}{'/…' if found['rest'] else ''}"
+    return f"/{short(quote(unquote(found['area']), safe=''))}{'/…' if found['rest'] else ''}"
 
 
 def _describe_error(error: RequestRejectedError) -> RestError:
@@ -85,6 +93,10 @@ API = Api(
         *webhook_operations.OPERATIONS,
         *user_operations.OPERATIONS,
         *smart_campaign_operations.OPERATIONS,
+        *recipient_list_operations.OPERATIONS,
+        *recipient_operations.OPERATIONS,
+        *transactional_mail_operations.OPERATIONS,
+        *suppression_operations.OPERATIONS,
     ),
     body_type=FORM,
     media_types=(JSON, VENDOR_JSON),

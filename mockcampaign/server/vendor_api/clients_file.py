@@ -1,48 +1,35 @@
-"""The file of `serve --clients`: further clients with their users."""
+"""The file of `serve --clients`: further clients with their users and contents."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
-from mockcampaign.policy import INT64_MAX
-from mockcampaign.scenario.language.annotations import Bounded, Interpolated, Secret
+from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.scenario.language.client_contents import ClientsFile
 from mockcampaign.scenario.language.document import Document
 from mockcampaign.server.users import User, user_name_problem, users_of
 
 
-class FileUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A user of a client's API."""
+class LoadedClients(msgspec.Struct, frozen=True):
+    """The clients of a file."""
 
-    username: str
-    password: Annotated[str, Secret()]
+    users: dict[int, tuple[User, ...]]
+    definitions: dict[int, ClientDefinition]
+    """Lists, processes and mails besides the defaults."""
 
-
-class FileClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A client and its users."""
-
-    id: Annotated[int, Bounded(1, INT64_MAX)]
-    users: tuple[FileUser, ...]
+    def __repr__(self) -> str:
+        return "LoadedClients(…)"
 
 
-class ClientsFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file. Text may contain `${NAME}` and `${NAME:-default}` from the environment."""
-
-    clients: Annotated[tuple[FileClient, ...], Interpolated()]
-
-
-def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
-    """Return the users of each client. Raises `InvalidInputError` with file:line:column."""
+def load_clients(path: Path) -> LoadedClients:
+    """Return the clients with their users and contents. Raises `InvalidInputError` with file:line:column."""
     document = Document(path)
     found: ClientsFile = document.read(ClientsFile)
-    if not found.clients:
-        raise document.problem(("clients",), "no clients, allowed: at least one")
+    definitions = found.definitions(document)
     users_of_client: dict[int, tuple[User, ...]] = {}
     for index, client in enumerate(found.clients):
-        if client.id in users_of_client:
-            raise document.problem(("clients", index, "id"), f"client {client.id} is listed twice, allowed: once")
         if not client.users:
             raise document.problem(("clients", index, "users"), "no users, allowed: at least one")
         names = [user.username for user in client.users]
@@ -53,4 +40,4 @@ def load_clients(path: Path) -> dict[int, tuple[User, ...]]:
             if wrong is not None:
                 raise document.problem(("clients", index, "users", place, "username"), wrong)
         users_of_client[client.id] = users_of(client.id, [(user.username, user.password) for user in client.users])
-    return users_of_client
+    return LoadedClients(users_of_client, definitions)

@@ -247,11 +247,10 @@ def _check_mailing(call: Call, query: VerifyQuery) -> None:
     client_id, mailing_id = query.client_id, query.mailing_id
     if (client_id, mailing_id) in call.served.campaign.mailings:
         return
-    campaigns = call.served.smart_campaigns.of_client(client_id).values()
-    if not any(message.mailing_id == mailing_id for campaign in campaigns for message in campaign.messages):
+    if not call.served.campaign.client(client_id).state.has_mailing(mailing_id):
         raise InvalidInputError(
             f"mailingId: {mailing_id} is not a mailing of this client, allowed: {SAMPLE_MAILING_ID}, and the id of a "
-            "mailing of a smart campaign or of events that were emitted"
+            "mailing of a smart campaign, a transactional mail or events that were emitted"
         )
 
 

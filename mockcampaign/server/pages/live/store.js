@@ -198,6 +198,14 @@ const DESCRIBED = {
   "fault-ended"(record, entry) {
     record.text = `fault ${entry.number} ended: ${entry.kind}`;
   },
+  "mail-sent"(record, entry) {
+    const result = entry.result === "sent" ? "" : `, not sent: ${entry.result}`;
+    record.text = `mail ${entry.mail_id} of client ${entry.client_id}${result}`;
+  },
+  "client-changed"(record, entry) {
+    const count = entry.count === 1 ? "" : `, ${entry.count} of them`;
+    record.text = `client ${entry.client_id}: ${entry.command} ${entry.what}${count}`;
+  },
   verified(record, entry) {
     record.events = entry.events;
     record.text = `verified: ${entry.outcome.status ?? entry.outcome.reason ?? "timed out"}`;

@@ -1,0 +1,175 @@
+"""What clients have, and what becomes of their mails, without any server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.clients.client_store import ClientStore
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
+from mockcampaign.clients.sent_mail import STATUS_KEPT, SendStatus
+from mockcampaign.clients.smart_campaign import CampaignKind
+from mockcampaign.engine.journal import Happened
+from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError
+from mockcampaign.model import EventType
+from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, SECOND, Policy
+from mockcampaign.shape.infer import infer_shape
+from mockcampaign.transport.always_ok import AlwaysOkTransport
+
+
+def sending(**more: object) -> tuple[Campaign, int, int]:
+    """Return a campaign, its transactional mail and the list of that."""
+    campaign = Campaign(AlwaysOkTransport(), **more)  # type: ignore[arg-type]
+    mail = campaign.client().state.find_transactional_mail()
+    return campaign, mail.id, mail.list_ids[0]
+
+
+def send(campaign: Campaign, recipient: str) -> str:
+    client = campaign.client()
+    mail = client.state.find_transactional_mail()
+    return client.send(mail.id, mail.list_ids[0], recipient).facts.mail_id
+
+
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [
+        (0, "enqueued"),
+        (SECOND - 1, "enqueued"),
+        (SECOND, "sending"),
+        (2 * SECOND - 1, "sending"),
+        (2 * SECOND, "sent"),
+        (STATUS_KEPT - 1, "sent"),
+        (STATUS_KEPT, "enqueued"),
+    ],
+)
+def test_the_status_of_a_mail_follows_from_the_clock(after: int, status: str) -> None:
+    campaign, *_ = sending()
+    mail = campaign.client().get_mail(send(campaign, "silent+anna@example.com"))
+    assert mail.status(mail.accepted_at + after) == status
+
+
+def test_a_mail_may_be_sent_at_once() -> None:
+    campaign, *_ = sending(policy=Policy(send_delay=0))
+    mail_id = send(campaign, "silent+anna@example.com")
+    assert campaign.client().get_mail(mail_id).status(campaign.now) is SendStatus.SENT
+    assert [entry.type for entry in campaign.journal.entries if isinstance(entry, Happened)] == [EventType.SENT]
+
+
+@pytest.mark.parametrize(("hard", "soft", "prefix", "mails"), [(1, 9, "bounce", 1), (3, 2, "softbounce", 2)])
+def test_the_limits_of_bounces_are_those_of_the_policy(hard: int, soft: int, prefix: str, mails: int) -> None:
+    campaign, *_ = sending(policy=Policy(hard_bounces_max=hard, soft_bounces_max=soft))
+    results = []
+    for _ in range(mails + 1):
+        mail_id = send(campaign, f"{prefix}+anna@example.com")
+        asyncio.run(campaign.advance(10 * DAY))
+        results.append(campaign.client().get_mail(mail_id).result)
+    assert results == [SendStatus.SENT] * mails + [SendStatus.TOO_MANY_BOUNCES]
+
+
+def test_a_mail_to_the_same_recipient_has_another_id() -> None:
+    campaign, *_ = sending()
+    ids = [send(campaign, "silent+anna@example.com") for _ in range(50)]
+    assert len(set(ids)) == 50
+    client = campaign.client()
+    mailing = client.state.find_transactional_mail().messages[0].mailing_id
+    assert {one.partition("-")[0] for one in ids} == {ids[0].partition("-")[0]}
+    assert client.get_mail(ids[0]).facts.mailing_id == mailing
+
+
+def test_a_forgotten_mail_keeps_its_effects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.clients.client_store.MAILS_MAX", 2)
+    campaign, number, _ = sending()
+    first = send(campaign, "bounce+anna@example.com")
+    for _ in range(3):
+        send(campaign, "open+bob@example.com")
+    with pytest.raises(NotFoundError):
+        campaign.client().get_mail(first)
+    with pytest.raises(NotFoundError):
+        campaign.client_of_mail(first)
+    asyncio.run(campaign.advance(40 * DAY))
+    client = campaign.client()
+    assert len(client.mails()) == 2
+    counts = client.state.counts(number)
+    assert (counts.mails, counts.hard_bounces, counts.unique_opens) == (4, 1, 3)
+    assert client.state.bounces("bounce+anna@example.com") == (1, 0)
+
+
+def test_mails_have_the_shape_of_captured_events() -> None:
+    captured = {
+        "kind": "sent",
+        "mailRef": "AAAA-1111",
+        "mailing": 481516,
+        "who": {"id": "4711"},
+        "at": 1_735_689_600_000,
+    }
+    shape = infer_shape(
+        [captured, {**captured, "mailRef": "BBBB-2222", "who": {"id": "4712"}}], event_type=EventType.SENT
+    )
+    campaign, *_ = sending(shapes={EventType.SENT: shape})
+    mail_id = send(campaign, "silent+anna@example.com")
+    asyncio.run(campaign.advance(SECOND * 2))
+    [entry] = [entry for entry in campaign.journal.entries if isinstance(entry, Happened)]
+    event = msgspec.json.decode(entry.events[0])
+    assert event.keys() == captured.keys()
+    assert event["at"] == campaign.now
+    assert mail_id in event.values()
+
+
+def test_recipients_of_a_definition_are_in_their_list() -> None:
+    anna = RecipientDefinition(id="4711", address="a@example.com")
+    definition = ClientDefinition(lists=(ListDefinition(name="Shop", id=7, recipients=(anna,)),))
+    campaign, *_ = sending(clients={DEFAULT_CLIENT_ID: definition})
+    client = campaign.client()
+    assert client.state.get_recipient(7, "4711").address == "a@example.com"
+    with pytest.raises(ConflictError, match="exists already"):
+        client.add_recipient(7, "4711", address="b@example.com")
+    with pytest.raises(InvalidInputError, match="unknown recipient list 'Shap', did you mean 'Shop'"):
+        client.state.find_list("Shap")
+
+
+def test_clients_share_no_ids() -> None:
+    campaign = Campaign(AlwaysOkTransport())
+    stores: list[ClientStore] = [campaign.client(number).state for number in (7, 8)]
+    ids = [
+        number
+        for store in stores
+        for number in (*store.lists, *store.optin_processes, *store.campaigns, store.other_mailing_id)
+    ]
+    ids += [campaign.client(number).create_campaign(CampaignKind.REGULAR).id for number in (7, 8, 7)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_double_opt_in_is_confirmed_once() -> None:
+    campaign = Campaign(AlwaysOkTransport())
+    client = campaign.client()
+    [process] = [one for one in client.state.optin_processes.values() if one.type == "double"]
+    number = client.state.find_list().id
+    added = client.add_recipient(number, "anna@example.com", optin_process_id=process.id)
+    with pytest.raises(NotFoundError):
+        client.state.get_recipient(number, added.id)
+    client.confirm_optin(added.id)
+    assert campaign.client().state.get_recipient(number, added.id).id == added.id
+    with pytest.raises(NotFoundError, match="no double opt-in of the recipient is pending"):
+        client.confirm_optin(added.id)
+
+
+def test_a_list_forgets_its_oldest_recipients_of_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.clients.client_store.RECIPIENTS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.clients.recipient_commands.RECIPIENTS_MAX", 2)
+    campaign, _, number = sending()
+    for name in ("a", "b", "c"):
+        send(campaign, f"silent+{name}@example.com")
+    found = campaign.client().state.accessible_recipients(number)
+    assert [one.id for one in found] == ["silent+b@example.com", "silent+c@example.com"]
+    with pytest.raises(ConflictError, match="has 2 recipients, which is the limit"):
+        campaign.client().add_recipient(number, "d@example.com")
+
+
+def test_a_recipient_is_the_same_person_whatever_came_before() -> None:
+    first, second = sending()[0], sending()[0]
+    send(first, "silent+anna@example.com")
+    people = [one.client().get_mail(send(one, "silent+bob@example.com")).facts.person for one in (first, second)]
+    assert people[0] == people[1]

@@ -1,0 +1,19 @@
+"""Work counted in calls of functions, which no load of the machine changes."""
+
+from __future__ import annotations
+
+import collections
+import sys
+from collections.abc import Callable
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions the work calls, in Python and in C."""
+    count = collections.Counter[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, argument: count.update((event,)))
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count["call"] + count["c_call"]
