@@ -22,7 +22,7 @@ from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
-from mockcampaign.faults import FAULTS, OUTAGES, WireFault
+from mockcampaign.faults import FAULTS, OUTAGES, CallFault, WireFault
 from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
@@ -65,7 +65,7 @@ class FaultInForce:
 
     @property
     def hits(self) -> int:
-        """Number of attempts that the fault has hit."""
+        """Number of attempts or calls that the fault has hit."""
         return self._declared.hits
 
     def end(self) -> None:
@@ -503,14 +503,21 @@ class Campaign:
         return self.declare_fault(*make_fault(fault, **parameters, **when), *webhooks)
 
     def declare_fault(self, fault: Fault, when: When, *webhooks: Webhook) -> FaultInForce:
-        """Let a fault hit the attempts that `when` describes, as `fault` does."""
+        """Let a fault hit the attempts that `when` describes, as `fault` does. One of calls concerns no webhook."""
         self.check_fault(fault)
+        if webhooks and isinstance(fault, CallFault):
+            raise InvalidInputError(f"fault {fault.kind}: hits calls, not webhooks, allowed: 'operation' instead")
         declared = self._exporter.declare_fault(fault, when, tuple(webhook.id for webhook in webhooks))
         return FaultInForce(self._exporter, declared)
 
     def declared_faults(self) -> list[Declared]:
         """Return the declared faults that are in force, in the order of their declaration."""
         return self._exporter.fault_table.in_force(self.now)
+
+    def call_hits(self, operation: str, area: str) -> tuple[CallFault, ...]:
+        """Return the faults that hit a call of an operation of the REST API, which begins now."""
+        table = self._exporter.fault_table
+        return table.call_hits(operation, area, self.now) if table.declared else ()
 
     def end_fault(self, number: int) -> None:
         """End a declared fault by its number. It may be over already."""
@@ -521,10 +528,20 @@ class Campaign:
         self._exporter.failure_runs.forget()
 
     def check_fault(self, fault: Fault) -> None:
-        """Raise `InvalidInputError` if the transport cannot carry the fault out."""
+        """Raise `InvalidInputError` if nobody here can carry the fault out."""
+        if isinstance(fault, CallFault):
+            allowed = [kind for kind, known in FAULTS.items() if not issubclass(known, CallFault)]
+            raise InvalidInputError(
+                f"fault {fault.kind} needs calls of the REST API, which only a server receives (`mockcampaign serve`, "
+                f"`campaign_server`), allowed here: {', '.join(allowed)}"
+            )
         possible = self._transport.faults
         if isinstance(fault, WireFault) and type(fault) not in possible:
-            allowed = [kind for kind, known in FAULTS.items() if known in possible or not issubclass(known, WireFault)]
+            allowed = [
+                kind
+                for kind, known in FAULTS.items()
+                if known in possible or not issubclass(known, WireFault | CallFault)
+            ]
             raise InvalidInputError(
                 f"fault {fault.kind} needs a connection, which an in-process application does not have, allowed: "
                 f"{', '.join(allowed)}, or the consumer's URL as target"

@@ -1,8 +1,8 @@
 """All faults, one small type each. `FAULTS` lists them for scenario steps, Python and the control API.
 
-There are three families. *Before the consumer*: the attempt touches no socket. *On the wire*: a transport carries the
-fault out. *Of the sender*: the engine changes what is sent and when, or the outcome. Which attempts a fault hits is
-another matter (`engine.declared_faults`).
+There are four families. *Before the consumer*: the attempt touches no socket. *On the wire*: a transport carries the
+fault out. *Of the sender*: the engine changes what is sent and when, or the outcome. *Of the API*: a server carries the
+fault out when it is called. Which attempts or calls a fault hits is another matter (`engine.declared_faults`).
 """
 
 from __future__ import annotations
@@ -255,6 +255,92 @@ class Timeout(SenderFault, frozen=True, tag="timeout"):
     harmless = False
 
 
+# Of the API
+
+Timing = Literal["before-effect", "after-effect"]
+"""Whether a call fails before it has changed anything, or when it has been carried out."""
+
+
+class CallFault(Fault, frozen=True):
+    """A call of the REST API fails. Attempts to deliver are not concerned."""
+
+    area: ClassVar[str | None] = None
+    """Area of the operations that it hits, as Swagger UI groups them; None: all."""
+    operation: str | None = None
+    """Name of the only operation that it hits, such as `createWebhook` (default: all)."""
+
+    def concerns(self, operation: str, area: str) -> bool:
+        """Return whether it may hit a call of an operation with this name and area."""
+        return area == (self.area or area) if self.operation is None else operation == self.operation
+
+
+class RejectedCall(CallFault, frozen=True):
+    """A call is rejected with a status. The effect is as `timing` says where a fault has that, else none."""
+
+    status: ClassVar[int]
+    reason: ClassVar[str]
+    """Message in the body of the response."""
+
+
+class ApiUnauthorized(RejectedCall, frozen=True, tag="api-unauthorized"):
+    """The REST API rejects valid credentials with 401, as it does after somebody else has changed the password."""
+
+    status = 401
+    reason = "no valid credentials for this client"
+
+
+class ApiForbidden(RejectedCall, frozen=True, tag="api-forbidden"):
+    """The user has no right to manage webhooks: their operations respond 403 (assumed), and all others work."""
+
+    area = "Webhooks"
+    status = 403
+    reason = "the user has no permission for webhooks"
+
+
+class ApiConflict(RejectedCall, frozen=True, tag="api-conflict"):
+    """The REST API responds 409, as it does for things of another client."""
+
+    status = 409
+    reason = "the request is in conflict with the state of the resource"
+
+
+class ApiTooManyRequests(RejectedCall, frozen=True, tag="api-too-many-requests"):
+    """The REST API responds 429."""
+
+    status = 429
+    reason = "too many requests"
+
+
+class ApiError(RejectedCall, frozen=True, tag="api-error"):
+    """The REST API responds 500, before the call has changed anything or after it was carried out."""
+
+    status = 500
+    reason = "internal server error"
+    timing: Timing = "before-effect"
+    """`before-effect`: nothing was changed; `after-effect`: the call was carried out, and fails nevertheless."""
+
+
+class ApiTimeout(CallFault, frozen=True, tag="api-timeout"):
+    """The caller gets no response, before the call has changed anything or after it was carried out."""
+
+    timing: Timing = "before-effect"
+    """`before-effect`: nothing was changed; `after-effect`: the call was carried out."""
+    hold: Pause = 60 * SECOND
+    """Wall time for which the connection stays open without a response. A caller with a shorter time-out ends it."""
+
+
+class ApiSlow(CallFault, frozen=True, tag="api-slow"):
+    """A call is carried out late, after a pause."""
+
+    time: Pause = 2 * SECOND
+    """Wall time of the pause."""
+
+
+class ApiCutResponse(CallFault, frozen=True, tag="api-cut-response"):
+    """The call is carried out, but the connection ends in the middle of the response's body, or before a response
+    without one."""
+
+
 AnyFault = (
     Refused
     | Unreachable
@@ -279,6 +365,14 @@ AnyFault = (
     | Overlap
     | Latency
     | Timeout
+    | ApiUnauthorized
+    | ApiForbidden
+    | ApiConflict
+    | ApiTooManyRequests
+    | ApiError
+    | ApiTimeout
+    | ApiSlow
+    | ApiCutResponse
 )
 """Every fault."""
 
@@ -297,7 +391,7 @@ _Kind = TypeVar("_Kind", bound=Fault)
 
 
 def last_of(faults: tuple[Fault, ...], kind: type[_Kind]) -> _Kind | None:
-    """Return the fault of this type that hits an attempt; if there are several, the one declared last."""
+    """Return the fault of this type that hits an attempt or call; if there are several, the one declared last."""
     for fault in reversed(faults):
         if isinstance(fault, kind):
             return fault

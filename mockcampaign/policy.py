@@ -53,6 +53,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether newer events fill up the batch of a retry. Assumed: no."""
     webhooks_per_client_max: int = 12
     """Maximum number of webhooks of a client. That there is a limit is documented; assumed: one for each type."""
+    connections_per_client_max: int = 40
+    """Maximum number of connections on which a client calls the REST API at the same time. Documented; that further
+    ones get status 429 is assumed."""
     suspend_after: int = 0
     """Time of uninterrupted failures after which a failed attempt suspends its webhook; 0: never. That webhooks can be
     suspended is documented; when, and so that they never are by themselves, is assumed."""

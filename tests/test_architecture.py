@@ -42,7 +42,7 @@ LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
         < durations < faults < shape < engine events samples transport < clients < campaign judging strategies
-        < recording report < check < scenario < server < double < cli pytest_plugin < __main__
+        < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """
         kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
@@ -66,7 +66,7 @@ LEVELS = {
         credentials jobs parameters progress terminal usage < ci options same_command < __init__ playing watching
         < commands
     """,
-    "cli.commands": "check consumer demo dry_run generate judge record replay rules schema serve shape < run",
+    "cli.commands": "check consumer demo drill dry_run generate judge record replay rules schema serve shape < run",
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
     "events": """
@@ -81,6 +81,7 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
+    "drill": "cases < case_scenario command server set_up_rules < provisioning",
     "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
@@ -101,26 +102,27 @@ LEVELS = {
         language replay < expectations plan shape_file < check_shapes load selection judge < judge_journal probing
         < play < dry_run run
     """,
-    "scenario.expectations": "attempt_groups delivery_times expected_text < claims wait_condition",
+    "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",
     "scenario.language": """
         annotations < documented nodes step_examples < document event_shape plain_values
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        hub pacer response_types state_file users < served_campaign < http < vendor_api < control_api < app
-        < serve
+        access_log client_connections hub pacer response_types state_file users < served_campaign < http < vendor_api
+        < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view mail_operations state_view time_operations < delivery_view fault_operations stream
+        emit_operations entry_view mail_operations state_view time_operations user_operations
+        < delivery_view fault_operations stream
         < observe_operations < api
     """,
-    "server.http": "guard request < access request_fields < operation < openapi routes",
+    "server.http": "guard request < access injected request_fields < operation < openapi routes",
     "server.vendor_api": """
-        client_fields clients_file webhook_credentials < collection webhook_operations < representations
+        client_fields clients_file webhook_credentials < collection user_operations webhook_operations < representations
         < recipient_list_operations < recipient_operations smart_campaign_operations
         < suppression_operations transactional_mail_operations < api
     """,
-    "serving": "http_limits tls < __init__",
+    "serving": "client_connection tls < http_limits < __init__",
     "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """

@@ -27,6 +27,7 @@ from mockcampaign.faults import (
     OUTAGES,
     WIRE_FAULTS,
     BeforeConsumer,
+    CallFault,
     Chunked,
     ContentType,
     CutBody,
@@ -79,7 +80,7 @@ def test_written_faults_are_read_back_and_fit_their_schema(kind: str) -> None:
 
 def test_every_fault_belongs_to_one_family() -> None:
     families = [
-        [family.__name__ for family in (BeforeConsumer, SenderFault) if issubclass(fault, family)]
+        [family.__name__ for family in (BeforeConsumer, SenderFault, CallFault) if issubclass(fault, family)]
         + ["WireFault"] * (fault in WIRE_FAULTS)
         for fault in FAULTS.values()
     ]
@@ -91,9 +92,12 @@ def test_the_readme_batches_every_fault_by_its_family() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = {
         family: re.findall(r"`([a-z0-9.-]+)`", row)
-        for family, row in re.findall(r"^\| (before the consumer|on the wire|of the sender) \| (.*) \|$", readme, re.M)
+        for family, row in re.findall(
+            r"^\| (before the consumer|on the wire|of the sender|of the REST API) \| (.*) \|$", readme, re.M
+        )
     }
     families = {"before the consumer": BeforeConsumer, "on the wire": WireFault, "of the sender": SenderFault}
+    families["of the REST API"] = CallFault
     assert listed == {
         name: [kind for kind, fault in FAULTS.items() if issubclass(fault, family)] for name, family in families.items()
     }

@@ -102,6 +102,50 @@ def test_the_property_test_of_the_readme_fails_as_it_says(tmp_path: Path) -> Non
     assert re.sub(r"\s+", "", f"batch=[{example}]") in printed
 
 
+REGISTRATION = """
+import requests
+
+
+def register_webhooks(rest_url, auth):
+    for _ in range(3):
+        known = requests.get(f"{rest_url}/webhooks", auth=auth, timeout=20).json()
+        if not known:
+            form = {"targetUrl": "http://127.0.0.1:9/hook", "type": "open", "format": "json"}
+            try:
+                known = [requests.post(f"{rest_url}/webhooks", form, auth=auth, timeout=20).json()]
+            except requests.ConnectionError:
+                continue
+        requests.post(f"{rest_url}/webhooks/{known[0]['id']}/activate", auth=auth, timeout=20).raise_for_status()
+        return
+"""
+
+
+def test_the_test_of_calls_in_the_readme_passes(tmp_path: Path) -> None:
+    [text] = re.findall(r"```python\n(def test_a_lost_response_registers.*?)```", README, re.DOTALL)
+    (tmp_path / "test_registration.py").write_text(f"{REGISTRATION}\n\n{text}")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-W",
+            "error",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "mockcampaign.pytest_plugin",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 def test_the_whole_way_of_the_readme_leads_to_a_click() -> None:
     [calls] = re.findall(r"```sh\n(rest=.*?)```", README, re.DOTALL)

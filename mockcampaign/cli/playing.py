@@ -218,3 +218,24 @@ def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bo
     from mockcampaign.report.scenario_text import scenario_lines
 
     print_lines(scenario_lines(result, verbosity=verbose - quiet), color)
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder. Raise `InvalidInputError` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInputError(f"--scenarios {folder}: cannot be created: {error.strerror}") from None
+
+
+def write_scenarios(result: RunResult, folder: Path) -> None:
+    """Write the scenario files. Say which one cannot be written; the verdict stays valid."""
+    from mockcampaign.report.check_text import scenario_file
+
+    for finding in result.rules:
+        if finding.reproduce is not None and finding.reproduce.scenario is not None:
+            path = scenario_file(folder, finding)
+            try:
+                write_whole(path, finding.reproduce.scenario.encode())
+            except OSError as error:
+                warn(f"--scenarios {path}: cannot be written: {why_not(error)}")

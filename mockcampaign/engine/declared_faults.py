@@ -1,4 +1,4 @@
-"""Declared faults: which attempts they hit, and how they are written in YAML and JSON."""
+"""Declared faults: which attempts and calls they hit, and how they are written in YAML and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.faults import DURATION_UNIT, FAULTS, Latency
+from mockcampaign.faults import DURATION_UNIT, FAULTS, CallFault, Latency
 from mockcampaign.model import Fault
 from mockcampaign.policy import DAY
 from mockcampaign.text import unknown
@@ -31,19 +31,19 @@ class FaultInputError(InvalidInputError):
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}, omit_defaults=True):
-    """Which of the attempts of its webhooks a fault hits; by default, all.
+    """Which of the attempts of its webhooks, or of the calls of its operation, a fault hits; by default, all.
 
     Raises `InvalidInputError` if `every` and `probability` are both given.
     """
 
     times: Annotated[int, Meta(ge=1)] | None = None
-    """Most attempts it hits."""
+    """Most attempts or calls it hits."""
     duration: Span | None = None
-    """Virtual time from now in which it hits attempts."""
+    """Virtual time from now in which it hits attempts or calls."""
     every: Annotated[int, Meta(ge=1)] | None = None
-    """Hits every nth attempt only: 3 for the third, the sixth, the ninth and so on."""
+    """Hits every nth attempt or call only: 3 for the third, the sixth, the ninth and so on."""
     probability: Chance | None = None
-    """Hits each attempt with this probability, drawn from the seed of the run."""
+    """Hits each attempt or call with this probability, drawn from the seed of the run."""
 
     def __post_init__(self) -> None:
         if self.every is not None and self.probability is not None:
@@ -64,7 +64,7 @@ class Declared:
         self.until = None if when.duration is None else now + when.duration
         """The moment from which it hits nothing; None without a duration."""
         self.hits = 0
-        """Number of attempts that it has hit."""
+        """Number of attempts or calls that it has hit."""
         self._concerned = 0
         self._random = random.Random(f"fault:{seed}:{number}")
 
@@ -74,16 +74,25 @@ class Declared:
 
     def hit(self, webhook_id: int, now: int) -> Fault | None:
         """Return the fault as it hits an attempt that starts now, or None if it does not. It must not be over."""
-        if self.webhook_ids and webhook_id not in self.webhook_ids:
+        if (self.webhook_ids and webhook_id not in self.webhook_ids) or not self._hits():
             return None
+        return self.fault.drawn(self._random) if isinstance(self.fault, Latency) else self.fault
+
+    def hit_call(self, operation: str, area: str) -> CallFault | None:
+        """Return the fault if it hits a call of the operation, or None if it does not. It must not be over."""
+        fault = self.fault
+        return fault if isinstance(fault, CallFault) and fault.concerns(operation, area) and self._hits() else None
+
+    def _hits(self) -> bool:
+        """Return whether it hits one more attempt or call of those that it concerns."""
         self._concerned += 1
         when = self.when
         if when.every is not None and self._concerned % when.every:
-            return None
+            return False
         if when.probability is not None and self._random.random() >= when.probability:
-            return None
+            return False
         self.hits += 1
-        return self.fault.drawn(self._random) if isinstance(self.fault, Latency) else self.fault
+        return True
 
 
 class FaultTable:
@@ -97,7 +106,9 @@ class FaultTable:
 
     def concern(self, webhook_id: int) -> bool:
         """Whether one of the faults may hit an attempt of the webhook."""
-        for declared in self.declared:  # noqa: SIM110  (called for every attempt, where a generator is slow)
+        for declared in self.declared:
+            if isinstance(declared.fault, CallFault):
+                continue
             if not declared.webhook_ids or webhook_id in declared.webhook_ids:
                 return True
         return False
@@ -127,12 +138,18 @@ class FaultTable:
         """Return the faults that hit an attempt of the webhook that starts now. None is spent unless it applies."""
         found = []
         for declared in self.declared:
-            if applies(declared.fault) and not declared.over(now):
+            if not isinstance(declared.fault, CallFault) and applies(declared.fault) and not declared.over(now):
                 fault = declared.hit(webhook_id, now)
                 if fault is not None:
                     found.append(fault)
         self.declared = self.in_force(now)
         return tuple(found)
+
+    def call_hits(self, operation: str, area: str, now: int) -> tuple[CallFault, ...]:
+        """Return the faults that hit a call of the operation, which is in that area, that begins now."""
+        hit = [declared.hit_call(operation, area) for declared in self.declared if not declared.over(now)]
+        self.declared = self.in_force(now)
+        return tuple(fault for fault in hit if fault is not None)
 
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)

@@ -211,6 +211,36 @@ class Requested(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", ta
     outcome: Outcome
 
 
+class Called(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="called", omit_defaults=True, gc=False):
+    """Somebody's code called the REST API. What the call caused comes before it in the journal.
+
+    Only ids are shown of a call: a query, a form and any text in a path may contain persons and secrets.
+    """
+
+    at: int
+    client_id: int | None
+    """None if the path names no client."""
+    method: str
+    operation: str
+    """Name of the operation, such as `createWebhook`; empty if the path or method belongs to none."""
+    path: str
+    """Path after the client's id, with names in place of values, such as `/webhooks/{webhookId}`."""
+    ids: dict[str, int] = {}
+    """Ids in the path, by name."""
+    status: int | None
+    """Status of the response; None if the caller got no complete response."""
+    faults: tuple[str, ...] = ()
+    """Kinds of the declared faults that hit the call."""
+
+    @property
+    def shown_path(self) -> str:
+        """The path with its ids, such as `/webhooks/2147483648`."""
+        shown = self.path
+        for name, number in self.ids.items():
+            shown = shown.replace(f"{{{name}}}", str(number))
+        return shown
+
+
 class Probed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="probed"):
     """The probe reported what the consumer has stored."""
 
@@ -256,6 +286,7 @@ Entry = (
     | ClientChanged
     | Verified
     | Requested
+    | Called
     | Probed
     | Captured
     | StepReached
@@ -288,6 +319,8 @@ class Journal:
         self._events_max = events_max
         self._events = sum(map(_payloads, self._entries))
         self._dropped = dropped
+        self.calls = 0
+        """How many entries of calls were added."""
         self._listeners: tuple[Listener, ...] = ()
 
     @property
@@ -318,6 +351,11 @@ class Journal:
     def append(self, entry: Entry) -> int:
         """Add an entry and return its position. Entries before it stop growing."""
         self._growing.clear()
+        return self._add(entry)
+
+    def add_call(self, entry: Called) -> int:
+        """Add a call and return its position. Entries before it may still grow: a call takes no part in deliveries."""
+        self.calls += 1
         return self._add(entry)
 
     def add_attempt(

@@ -790,6 +790,57 @@ class Under(Fact, frozen=True, kw_only=True):
         return f"under {self.variation}: {identity_of(self.facts)}"
 
 
+class SetUpCase(_Value, frozen=True, kw_only=True):
+    """The case of a provisioning drill: which call of the set-up failed, and how."""
+
+    kind: str
+    """`undisturbed`, `restarted` (the server forgot everything after the first run), or the kind of the fault."""
+    timing: str = ""
+    """`before-effect` or `after-effect`, for a fault."""
+    number: int = 0
+    """Number of the call that failed, from 1."""
+    operation: str = ""
+    """Name of its operation."""
+
+
+class SetUpMistake(StrEnum):
+    """A mistake of a set-up."""
+
+    DOUBLED = "doubled"
+    ORPHANED = "orphaned"
+    DELETED_ACTIVE = "deleted-active"
+    DEAD_IDS = "dead-ids"
+    NEVER_CONVERGES = "never-converges"
+    FALSE_SUCCESS = "false-success"
+
+
+class SetUpLeft(Fact, frozen=True, kw_only=True):
+    """A set-up made a mistake in a case of a provisioning drill."""
+
+    mistake: SetUpMistake
+    case: SetUpCase
+    webhooks: int
+    """Number of webhooks, or of calls, that show it."""
+    runs: int
+    """How many times the set-up ran."""
+    statuses: tuple[int | None, ...]
+    """Exit status of each run; None if it ran for too long."""
+
+    @property
+    def identity(self) -> str:
+        """The mistake, the fault and the operation."""
+        where = f" {self.case.timing} of {self.case.operation}" if self.case.operation else ""
+        return f"{self.mistake}: {self.case.kind}{where}"
+
+
+class SetUpPassed(Fact, frozen=True, kw_only=True):
+    """No case of a provisioning drill showed the mistake."""
+
+    cases: int
+    calls: int
+    """Number of calls of an undisturbed set-up."""
+
+
 AnyFact = (
     Response
     | StoreDiffers
@@ -836,6 +887,8 @@ AnyFact = (
     | OwnTrouble
     | ByCounter
     | Under
+    | SetUpLeft
+    | SetUpPassed
 )
 """Every kind of fact."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from mockcampaign.engine.journal import (
     Attempted,
+    Called,
     Discarded,
     Entry,
     Happened,
@@ -28,6 +29,23 @@ from mockcampaign.engine.journal import (
 )
 from mockcampaign.judging.serials import Serials
 from mockcampaign.model import Outcome, WebhookStatus
+
+
+class CallCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Number of calls of one operation of the REST API that had the same status."""
+
+    operation: str
+    """Name of the operation; the method and path instead of an operation that does not exist."""
+    status: int | None
+    """Status of the responses; None for calls that got no complete response."""
+    count: int
+
+
+CALL_KINDS_MAX = 1_000
+"""Number of kinds of calls that are counted apart. A program that tries paths could otherwise fill the memory."""
+
+OTHER_CALLS = "other calls"
+"""Operation by which calls of further kinds are counted."""
 
 
 class DeliveryCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +73,11 @@ NO_DELIVERIES = DeliveryCounts(attempts=0, delivered=0, discarded=0, pending=0)
 
 
 class Totals:
-    """Numbers of attempts and events, in constant space for each webhook."""
+    """Numbers of attempts, events and calls, in constant space for each webhook and each kind of call."""
 
     def __init__(self) -> None:
         self.webhooks: dict[int, WebhookTotals] = {}
+        self._calls: Counter[tuple[str, int | None]] = Counter()
 
     def webhook(self, webhook_id: int) -> WebhookTotals:
         """Return the numbers of one webhook, which are all 0 before its first attempt."""
@@ -78,6 +97,14 @@ class Totals:
             discarded=sum(totals.discarded for totals in found),
         )
 
+    @property
+    def calls(self) -> list[CallCount]:
+        """Numbers of calls by operation and status, in order of their first call."""
+        return [
+            CallCount(operation=operation, status=status, count=count)
+            for (operation, status), count in self._calls.items()
+        ]
+
     def note(self, position: int, entry: Entry) -> bool:
         """Count an entry that was added to the journal or has grown. Return whether it is new."""
         match entry:
@@ -85,9 +112,17 @@ class Totals:
                 return self.webhook(entry.webhook_id).note_attempts(position, entry)
             case Discarded():
                 self.webhook(entry.webhook_id).discarded += _size(entry.serials)
+            case Called():
+                self._note_call(entry)
             case _:
                 pass
         return True
+
+    def _note_call(self, entry: Called) -> None:
+        kind = entry.operation or f"{entry.method} {entry.path}", entry.status
+        if kind not in self._calls and len(self._calls) >= CALL_KINDS_MAX:
+            kind = OTHER_CALLS, entry.status
+        self._calls[kind] += 1
 
 
 class WebhookTotals(msgspec.Struct):
@@ -270,6 +305,8 @@ class Ledger:
         """Entries of all events, also of those that no webhook has to deliver."""
         self.attempts: list[Attempted] = []
         """Attempts of all webhooks, in the order of the journal."""
+        self.calls: list[tuple[int, Called]] = []
+        """Entries of all calls of the REST API, with their positions."""
         self.outages: list[OutageDeclared | OutageEnded] = []
         self.probed: tuple[int, Probed] | None = None
         """The newest `Probed` entry, with its position."""
@@ -347,6 +384,8 @@ class Ledger:
                 self.account(entry.webhook_id).verified = position, entry
             case OutageDeclared() | OutageEnded():
                 self.outages.append(entry)
+            case Called():
+                self.calls.append((position, entry))
             case Probed():
                 self.probed = position, entry
             case _:

@@ -20,6 +20,7 @@ from mockcampaign.engine.journal import (
     MAIL_RESULTS,
     Attempted,
     Began,
+    Called,
     Captured,
     ClientChanged,
     Discarded,
@@ -147,6 +148,8 @@ class _Checked:
             case Requested():
                 self._number("body_bytes", entry.body_bytes, 0, BYTES_MAX)
                 self._outcome(entry.outcome)
+            case Called():
+                self._call(entry)
             case Captured():
                 self._number("took", entry.took, 0, MOMENT_MAX)
                 self._outcome(entry.outcome)
@@ -218,6 +221,18 @@ class _Checked:
         for kind in entry.faults:
             self._word("faults", kind, FAULTS)
         self._outcome(entry.outcome)
+
+    def _call(self, entry: Called) -> None:
+        if entry.client_id is not None:
+            self._number("client_id", entry.client_id, 1, INT64_MAX)
+        for name, number in entry.ids.items():
+            self._number(f"ids.{short(name)}", number, 1, INT64_MAX)
+            if f"{{{name}}}" not in entry.path:
+                raise self._problem(f"ids.{short(name)}", "is not in the path, allowed: names in braces")
+        if entry.status is not None:
+            self._number("status", entry.status, 100, 599)
+        for kind in entry.faults:
+            self._word("faults", kind, FAULTS)
 
     def _outcome(self, outcome: Outcome) -> None:
         if isinstance(outcome, Responded):

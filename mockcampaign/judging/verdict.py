@@ -12,7 +12,7 @@ import msgspec
 
 from mockcampaign.engine.journal import Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts, Ledger
+from mockcampaign.judging.ledger import NO_DELIVERIES, CallCount, DeliveryCounts, Ledger
 from mockcampaign.masking import shown_url
 from mockcampaign.tables import complete
 
@@ -67,6 +67,8 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     """The entries that show violations, in a JSON report without the journal."""
     strict: bool = False
     """Whether a failed "should" rule counts as a violation."""
+    calls: tuple[CallCount, ...] = ()
+    """Numbers of calls of the REST API, by operation and status."""
 
 
 class Dependence(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,7 @@ def scenario_result(
     """Return the result of one scenario; the verdict follows from the findings and the trouble."""
     began = journal[0]
     assert isinstance(began, Began)
-    findings = [*rules, *expectations]
+    findings, ledger = [*rules, *expectations], Ledger.of(journal)
     verdict: Verdict = "compliant"
     if any(is_violation(finding, strict=strict) for finding in findings):
         verdict = "violated"
@@ -153,9 +155,10 @@ def scenario_result(
         webhooks=webhooks,
         rules=rules,
         expectations=expectations,
-        deliveries=Ledger.of(journal).deliveries,
+        deliveries=ledger.deliveries,
         journal=journal,
         strict=strict,
+        calls=tuple(ledger.totals.calls),
     )
 
 

@@ -17,8 +17,10 @@ import pytest
 
 from mockcampaign.double.consumer_targets import recognise, url_with_path
 from mockcampaign.double.control.campaign_control import CampaignControl
+from mockcampaign.double.control.deliveries import ApiRequests
 from mockcampaign.double.control.home import CampaignSettings, Home
-from mockcampaign.double.inputs import ClientContents, clients_of
+from mockcampaign.double.control.session import in_home
+from mockcampaign.double.inputs import ClientContents, Duration, clients_of, duration_of
 from mockcampaign.double.loops import AwaitableResult, Work, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
@@ -243,6 +245,23 @@ class CampaignServer(CampaignControl):
     def rest_url(self) -> str:
         """URL of the client's REST API, without a trailing slash."""
         return f"{self.url}/rest/{self.client_id}"
+
+    @property
+    @in_home
+    def requests(self) -> ApiRequests:
+        """Calls of the REST API during this test, in order. `requests("createWebhook")` is for one operation."""
+        return self._session.view.requests
+
+    @in_home
+    def rotate_password(self, password: str, after: Duration = "5m") -> None:
+        """Give the API's user another password, which is valid after some virtual time. Until then the old one is.
+
+        `auth` keeps the password of the start.
+        """
+        served = self._live.served
+        user = served.users.named(self.client_id)
+        assert user is not None, "the client has a user from the start"
+        served.users.rotate(self.client_id, user, password, served.campaign.now + duration_of(after, "after"))
 
     @property
     def auth(self) -> tuple[str, str]:

@@ -86,6 +86,7 @@ def to_html(result: RunResult) -> bytes:
     environment.filters["swept"] = sentences.swept
     environment.filters["sweep_summary"] = sentences.sweep_summary
     environment.filters["difference"] = sentences.difference
+    environment.filters["calls"] = sentences.calls
     environment.filters["block"] = _block
     environment.filters["and_simulated"] = and_simulated
     series = [list(_series(scenario)) for scenario in result.scenarios]

@@ -11,7 +11,8 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, violates
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, verdict_of, violates
+from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, timeline
 from mockcampaign.tables import complete
@@ -89,6 +90,8 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
             FAINT,
         )
     ]
+    if result.calls:
+        yield [(f"  {sentences.calls(result.calls)}", FAINT)]
 
 
 def and_simulated(sums: DeliveryCounts) -> str:
@@ -204,3 +207,19 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
         yield [("         required  ", FAINT), (printable(finding.requirement), FAINT)]
         yield [("         expected  ", PLAIN), (printable(finding.expected), PLAIN)]
         yield [("         actual    ", PLAIN), (brief(seen(finding)), PLAIN)]
+
+
+def drill_lines(result: RunResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
+    """Yield a line for each rule, with the fix of those that are violated, and the verdict. Verbosity -1: no rules."""
+    wrong = [finding for finding in result.rules if finding.outcome == "fail"]
+    for finding in result.rules:
+        if verbosity < 0 and finding.outcome != "fail":
+            continue
+        yield [MARKS[shown_as(finding)], (f" {finding.id}  ", STRONG), (printable(finding.actual), PLAIN)]
+        if finding.outcome == "fail":
+            yield [("     required  ", FAINT), (printable(finding.requirement), FAINT)]
+            if finding.fix is not None:
+                yield [("     fix       ", FAINT), (printable(finding.fix), PLAIN)]
+    words, style = VERDICTS[verdict_of(result)]
+    sums = f"{counted(len(wrong), 'rule')} of {len(result.rules)} violated" if wrong else "no rule violated"
+    yield [(words, {**style, **STRONG}), (f"  provisioning drill: {sums}", PLAIN)]

@@ -13,7 +13,8 @@ from typing import assert_never, get_args
 import msgspec
 
 from mockcampaign import json_text
-from mockcampaign.durations import format_duration
+from mockcampaign.durations import format_duration, format_moment
+from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
     AllAttempts,
     AnyFact,
@@ -55,6 +56,10 @@ from mockcampaign.judging.fact import (
     Reply,
     Response,
     ResponseBody,
+    SetUpCase,
+    SetUpLeft,
+    SetUpMistake,
+    SetUpPassed,
     SmallestRejected,
     SometimesRecognised,
     StateIsStale,
@@ -72,6 +77,7 @@ from mockcampaign.judging.fact import (
     Unmet,
 )
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
+from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, SweepSummary
 from mockcampaign.model import Outcome, Responded
@@ -144,6 +150,34 @@ def outcome(one: Outcome) -> str:
     if isinstance(one, Responded) and not 300 <= one.status < 400:
         return str(one.status)  # nearly all of a timeline's thousands
     return _reply(Reply.of(one))
+
+
+def call(one: Called) -> str:
+    """Return which operation of the REST API a call was for, or its method and path if it was for none."""
+    return one.operation or f"{one.method} {one.shown_path}"
+
+
+def call_outcome(one: Called) -> str:
+    """Return how a call of the REST API ended, and which faults hit it."""
+    ended = "no response" if one.status is None else str(one.status)
+    return f"{ended} ({', '.join(one.faults)})" if one.faults else ended
+
+
+def access_line(one: Called) -> str:
+    """Return a call of the REST API as a line of an access log."""
+    client = "-" if one.client_id is None else str(one.client_id)
+    line = f"{format_moment(one.at)} {client} {one.method} {one.shown_path} {call_outcome(one)}"
+    return f"{line} {one.operation}" if one.operation else line
+
+
+def calls(counts: Sequence[CallCount]) -> str:
+    """Return how many calls of the REST API there were, by operation and status."""
+    kinds = [
+        f"{one.operation} {'without response' if one.status is None else one.status}"
+        + (f" ({one.count:,})" if one.count > 1 else "")
+        for one in counts
+    ]
+    return f"{counted(sum(one.count for one in counts), 'call')} of the REST API: {', '.join(kinds)}"
 
 
 def difference_of(found: StoreDiffers) -> str:
@@ -282,6 +316,10 @@ def _clause(fact: AnyFact) -> str:
             return f"stored {events} once{after}"
         case StoredPositions():
             return _positions(fact)
+        case SetUpLeft():
+            return _set_up_left(fact)
+        case SetUpPassed():
+            return f"in none of {counted(fact.cases, 'case')}, in which each of {counted(fact.calls, 'call')} failed"
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             does = "does not store" if fact.lost else "rejects"
@@ -432,6 +470,45 @@ def _reply(reply: Reply) -> str:
 
 def _attempt(reply: Reply) -> str:
     return _reply(reply) if reply.status is None else f"responded {_reply(reply)}"
+
+
+def set_up_case(case: SetUpCase) -> str:
+    """Return which call of a set-up failed, and how."""
+    match case.kind:
+        case "undisturbed":
+            return "nothing failed"
+        case "restarted":
+            return "the server had forgotten everything after the first run"
+        case "api-error":
+            how = "got 500"
+        case "api-unauthorized":
+            how = "got 401"
+        case _:
+            how = "got no response"
+    effect = ", though it was carried out" if case.timing == "after-effect" else ""
+    return f"call {case.number} ({case.operation}) {how}{effect}"
+
+
+def _set_up_left(fact: SetUpLeft) -> str:
+    where, runs = set_up_case(fact.case), counted(fact.runs, "run")
+    ended = ", ".join("stopped" if status is None else str(status) for status in fact.statuses)
+    match fact.mistake:
+        case SetUpMistake.DOUBLED:
+            return f"{where}: {counted(fact.webhooks, 'activated webhook')} too many after {runs}"
+        case SetUpMistake.ORPHANED:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} left behind that nobody uses, after {runs}"
+        case SetUpMistake.DELETED_ACTIVE:
+            return f"{where}: {counted(fact.webhooks, 'call')} to delete an activated webhook, which got 400"
+        case SetUpMistake.DEAD_IDS:
+            return f"{where}: {counted(fact.webhooks, 'webhook')} not registered anew (exit statuses {ended})"
+        case SetUpMistake.NEVER_CONVERGES:
+            if not fact.webhooks:
+                return f"{where}: the last of {runs} failed although all webhooks are as wanted (exit statuses {ended})"
+            return f"{where}: {counted(fact.webhooks, 'webhook')} not activated after {runs} (exit statuses {ended})"
+        case SetUpMistake.FALSE_SUCCESS:
+            return f"{where}: exit status 0, but {counted(fact.webhooks, 'webhook')} not activated"
+        case _:
+            assert_never(fact.mistake)
 
 
 def _stimulus(one: Stimulus) -> str:

@@ -13,6 +13,7 @@ from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Called,
     Captured,
     ClientChanged,
     Discarded,
@@ -34,6 +35,9 @@ from mockcampaign.engine.journal import (
 from mockcampaign.faults import OUTAGES
 from mockcampaign.model import describe_measured
 from mockcampaign.report import sentences
+
+WEBHOOK_ID = "webhookId"
+"""Name of a webhook's id in the path of a call."""
 
 CONTEXT_LINES = 4
 """How many lines an excerpt shows before and after a line that is evidence."""
@@ -65,7 +69,7 @@ def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
     while position < len(entries):
         entry = entries[position]
         alike = 1
-        if isinstance(entry, Attempted | Happened):
+        if isinstance(entry, Attempted | Happened | Called):
             key = _key(entry)
             while position + alike < len(entries) and _key(entries[position + alike]) == key:
                 alike += 1
@@ -118,6 +122,8 @@ def _key(entry: Entry) -> object:
             return entry.webhook_id, entry.events, entry.faults
         case Happened():
             return entry.client_id, entry.type, entry.webhook_ids
+        case Called():
+            return msgspec.structs.replace(entry, at=0)
         case _:
             return id(entry)
 
@@ -180,6 +186,15 @@ def _line(entries: Sequence[Entry], start: int, names: dict[int, str]) -> Line |
                 what=f"{method}: {special}",
                 came_to=outcome.describe(),
                 measured=describe_measured(outcome),
+                accepted=None,
+            )
+        case Called(ids=ids):
+            called = ids.get(WEBHOOK_ID)
+            return Line(
+                when=when,
+                who="" if called is None else names.get(called, f"webhook {called}"),
+                what=sentences.call(entry) if len(entries) == 1 else f"{sentences.call(entry)}, {len(entries)} times",
+                came_to=sentences.call_outcome(entry),
                 accepted=None,
             )
         case Captured(why=why, outcome=outcome):

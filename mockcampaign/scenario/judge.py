@@ -12,10 +12,11 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
-from mockcampaign.scenario.expectations.claims import Judged, judge_claim, verdict
+from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
+    ApiExpectation,
     AttemptCount,
     BatchEvents,
     Claim,
@@ -32,7 +33,16 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
 )
 from mockcampaign.scenario.language.plain_values import fits
-from mockcampaign.scenario.plan import EMITTING, ConsumerExpected, Expect, Expectation, Plan, WaitUntil, WebhookExpected
+from mockcampaign.scenario.plan import (
+    EMITTING,
+    ApiExpected,
+    ConsumerExpected,
+    Expect,
+    Expectation,
+    Plan,
+    WaitUntil,
+    WebhookExpected,
+)
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import counted
 
@@ -83,6 +93,8 @@ def _judge(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int
             if ledger.probed is None:  # the player probes before it expects, so the journal is of another scenario
                 return "not-exercised", "the journal contains no probe before this step", ()
             return judge_consumer(claim, ledger, *ledger.probed, plan.known_shapes)
+        case ApiExpected(claim=claim):
+            return judge_api(claim, ledger)
         case _:
             assert_never(expectation)
 
@@ -128,6 +140,7 @@ def _means_nothing_delivered(claim: Claim) -> bool:
             | EveryAttempt()
             | DeliveredWithin()
             | RecoveredWithin()
+            | ApiExpectation()
         ):
             return False
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -17,6 +17,7 @@ from mockcampaign.engine.journal import Happened
 from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
+from mockcampaign.faults import CallFault
 from mockcampaign.judging.recorded import VIRTUAL_TIME_MAX, load_journals
 from mockcampaign.model import EventType, WebhookStatus
 from mockcampaign.scenario.language import nodes
@@ -24,7 +25,13 @@ from mockcampaign.scenario.language.annotations import Shared
 from mockcampaign.scenario.language.document import Document, Location
 from mockcampaign.scenario.language.endpoints import WebhookDefinition
 from mockcampaign.scenario.language.event_shape import ShapeDefinition
-from mockcampaign.scenario.language.expect import ConsumerExpectation, ExpectedValues, WebhookExpectation
+from mockcampaign.scenario.language.expect import (
+    RESERVED,
+    ApiExpectation,
+    ConsumerExpectation,
+    ExpectedValues,
+    WebhookExpectation,
+)
 from mockcampaign.scenario.language.plain_values import Bounds
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
@@ -54,6 +61,7 @@ from mockcampaign.scenario.language.steps import (
 from mockcampaign.scenario.plan import (
     EMITTING,
     Action,
+    ApiExpected,
     ConsumerExpected,
     EmitExact,
     EmitGenerated,
@@ -92,20 +100,21 @@ def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def load(path: Path, *, must_emit: bool = True) -> Plan:
+def load(path: Path, *, must_emit: bool = True, operations: Collection[str] = ()) -> Plan:
     """Return the one plan of a scenario file. Raises `InvalidInputError` as `load_all` does, and if the matrix makes
     several."""
-    plans = load_all(path, must_emit=must_emit)
+    plans = load_all(path, must_emit=must_emit, operations=operations)
     if len(plans) > 1:
         raise InvalidInputError(f"{path}: its matrix makes {len(plans)} runs, allowed here: one")
     return plans[0]
 
 
-def load_all(path: Path, *, must_emit: bool = True) -> list[Plan]:
+def load_all(path: Path, *, must_emit: bool = True, operations: Collection[str] = ()) -> list[Plan]:
     """Return the plans of a scenario file: one for each combination of its matrix.
 
     Raises `InvalidInputError` with file:line:column. A scenario that emits nothing shows nothing, so it is rejected
-    unless `must_emit` is False.
+    unless `must_emit` is False. `operations` are those of the REST API that plays it: without one, nobody calls it, and
+    expectations of calls are rejected.
     """
     root = nodes.compose(path, "a scenario")
     root, used = nodes.with_used(root, path.parent, _SHARED)
@@ -117,7 +126,7 @@ def load_all(path: Path, *, must_emit: bool = True) -> list[Plan]:
     for document, scenario in zip(documents, scenarios, strict=True):
         if times[scenario.name] > 1:
             scenario = msgspec.structs.replace(scenario, name=f"{scenario.name} [{document.given}]")
-        plans.append(_Planner(document, scenario, path).plan(must_emit, files))
+        plans.append(_Planner(document, scenario, path, operations).plan(must_emit, files))
     return plans
 
 
@@ -131,7 +140,8 @@ _SHARED = [
 class _Planner:
     """Walks the steps once with a registry like that of a run, and rejects whatever the run would reject."""
 
-    def __init__(self, document: Document, scenario: Scenario, path: Path) -> None:
+    def __init__(self, document: Document, scenario: Scenario, path: Path, operations: Collection[str]) -> None:
+        self._operations = operations
         self._document = document
         self._scenario = scenario
         self._path = path
@@ -232,6 +242,7 @@ class _Planner:
                 self._pass(at, step.duration)
             case FaultStep():
                 self._concerns(at, step.webhook)
+                self._check_call_fault(at, step)
             case AdvanceStep():
                 self._pass(at, step.duration)
             case WaitStep():
@@ -290,8 +301,8 @@ class _Planner:
             )
 
     def _create(self, at: Location, name: str, webhook: WebhookDefinition) -> None:
-        if name == "consumer":
-            raise self._document.problem(at, "a webhook cannot be called 'consumer', a reserved name in `expect`")
+        if name in RESERVED:
+            raise self._document.problem(at, f"a webhook cannot be called {name!r}, a reserved name in `expect`")
         if name in self._ids:
             raise self._document.problem(at, f"webhook {name!r} exists already")
         try:
@@ -323,6 +334,24 @@ class _Planner:
     def _concerns(self, at: Location, name: str | None) -> None:
         if name is not None:
             self._known((*at, "webhook"), name)
+
+    def _check_call_fault(self, at: Location, step: FaultStep) -> None:
+        if not isinstance(step.fault, CallFault):
+            return
+        if step.webhook is not None:
+            raise self._document.problem(
+                (*at, "webhook"), f"{step.fault.kind} hits calls, not webhooks, allowed: 'operation' instead"
+            )
+        self._check_operation(at, step.fault.operation)
+
+    def _check_operation(self, at: Location, operation: str | None) -> None:
+        """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
+        if not self._operations:
+            raise self._document.problem(
+                at, "nobody calls the REST API here: only `mockcampaign serve --scenario` receives calls"
+            )
+        if operation is not None and operation not in self._operations:
+            raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))
 
     def _known(self, at: Location, name: str) -> None:
         if name not in self._ids:
@@ -375,22 +404,29 @@ class _Planner:
     def _expectations(self, at: Location, value: ExpectedValues) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []
         for subject, fields in value.items():
-            if isinstance(fields, ConsumerExpectation):
-                expectations.append(self._consumer_expected((*at, subject), fields))
-            else:
-                expectations += self._webhook_expected((*at, subject), subject, fields, others=["consumer"])
+            match fields:
+                case ConsumerExpectation():
+                    expectations.append(self._consumer_expected((*at, subject), fields))
+                case WebhookExpectation():
+                    expectations += self._webhook_expected((*at, subject), subject, fields, others=["consumer"])
+                case _:
+                    expectations += self._api_expected((*at, subject), fields)
         self._require_some(at, expectations)
         return tuple(expectations)
 
-    def _wait_expectations(self, at: Location, value: ExpectedValues) -> tuple[WebhookExpected, ...]:
-        expectations: list[WebhookExpected] = []
+    def _wait_expectations(self, at: Location, value: ExpectedValues) -> tuple[WebhookExpected | ApiExpected, ...]:
+        expectations: list[WebhookExpected | ApiExpected] = []
         for subject, fields in value.items():
-            if isinstance(fields, ConsumerExpectation):
-                raise self._document.problem(
-                    (*at, subject),
-                    f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
-                )
-            expectations += self._webhook_expected((*at, subject), subject, fields, others=[])
+            match fields:
+                case ConsumerExpectation():
+                    raise self._document.problem(
+                        (*at, subject),
+                        f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
+                    )
+                case WebhookExpectation():
+                    expectations += self._webhook_expected((*at, subject), subject, fields, others=[])
+                case _:
+                    expectations += self._api_expected((*at, subject), fields)
         self._require_some(at, expectations)
         return tuple(expectations)
 
@@ -416,6 +452,14 @@ class _Planner:
         self._needs_probe(at)
         self._check_processed((*at, "processed"), claim.processed)
         return ConsumerExpected(claim=claim, place=self._document.place((*at, "processed")))
+
+    def _api_expected(self, at: Location, claims: ApiExpectation | tuple[ApiExpectation, ...]) -> list[ApiExpected]:
+        places = [at] if isinstance(claims, ApiExpectation) else [(*at, index) for index in range(len(claims))]
+        expectations = []
+        for place, claim in zip(places, (claims,) if isinstance(claims, ApiExpectation) else claims, strict=True):
+            self._check_operation(place, claim.operation)
+            expectations.append(ApiExpected(claim=claim, place=self._document.place(place)))
+        return expectations
 
     def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
         probe = self._scenario.consumer.probe

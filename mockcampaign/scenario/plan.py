@@ -16,7 +16,7 @@ from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.journal import Happened
 from mockcampaign.events import Sample
 from mockcampaign.model import EventType
-from mockcampaign.scenario.language.expect import ConsumerExpectation, WebhookClaim
+from mockcampaign.scenario.language.expect import ApiExpectation, ConsumerExpectation, WebhookClaim
 from mockcampaign.scenario.language.scenario_file import Scenario
 from mockcampaign.scenario.language.steps import (
     ActivateStep,
@@ -65,7 +65,20 @@ class ConsumerExpected(msgspec.Struct, frozen=True, kw_only=True):
     """`file:line:column` of the key."""
 
 
-Expectation: TypeAlias = WebhookExpected | ConsumerExpected
+class ApiExpected(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of an `expect` or `wait` step about calls of the REST API."""
+
+    claim: ApiExpectation
+    place: str
+    """`file:line:column` of the claim."""
+
+    @property
+    def name(self) -> str:
+        """Name of the claim, such as `api.createWebhook`."""
+        return self.claim.name
+
+
+Expectation: TypeAlias = WebhookExpected | ConsumerExpected | ApiExpected
 
 
 class EmitGenerated(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +116,7 @@ class EmitRecorded(msgspec.Struct, frozen=True, kw_only=True):
 class WaitUntil(msgspec.Struct, frozen=True, kw_only=True):
     """Action of a `wait` step."""
 
-    expectations: tuple[WebhookExpected, ...]
+    expectations: tuple[WebhookExpected | ApiExpected, ...]
     duration: int
 
 

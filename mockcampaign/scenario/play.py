@@ -11,6 +11,7 @@ from mockcampaign.engine.journal import StepReached
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType, Webhook
+from mockcampaign.scenario.expectations.api_calls import ApiCondition
 from mockcampaign.scenario.expectations.wait_condition import condition
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import ConsumerExpectation
@@ -33,6 +34,7 @@ from mockcampaign.scenario.language.steps import (
 )
 from mockcampaign.scenario.plan import (
     Action,
+    ApiExpected,
     ConsumerExpected,
     EmitExact,
     EmitGenerated,
@@ -231,10 +233,12 @@ class Player:
                 client_id=webhook.client,
             )
 
-    def _condition(self, expectations: Sequence[WebhookExpected]) -> Callable[[], bool]:
+    def _condition(self, expectations: Sequence[WebhookExpected | ApiExpected]) -> Callable[[], bool]:
         """Return a function that says whether all expectations of a `wait` are met. It is called at each due moment."""
         conditions = [
-            condition(expectation.claim, self.ledger, self.webhooks[expectation.webhook].id)
+            ApiCondition(self.ledger, expectation.claim)
+            if isinstance(expectation, ApiExpected)
+            else condition(expectation.claim, self.ledger, self.webhooks[expectation.webhook].id)
             for expectation in expectations
         ]
         return lambda: all(holds(self.campaign.now) for holds in conditions)

@@ -16,6 +16,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import (
     Attempted,
     Began,
+    Called,
     Captured,
     ClientChanged,
     Discarded,
@@ -33,6 +34,7 @@ from mockcampaign.engine.journal import (
     Verified,
     WebhookChanged,
 )
+from mockcampaign.faults import CallFault
 from mockcampaign.model import Authentication, Webhook
 from mockcampaign.policy import DAY
 from mockcampaign.shape.builtin import builtin_shape
@@ -71,7 +73,7 @@ class Replay:
         """
         campaign = self.campaign
         for entry in self._entries:
-            if isinstance(entry, FaultDeclared):
+            if isinstance(entry, FaultDeclared) and not isinstance(entry.fault, CallFault):
                 campaign.check_fault(entry.fault)
         for entry in self._entries[1:]:
             if isinstance(entry, Attempted) or entry.at > campaign.now:
@@ -93,16 +95,29 @@ class Replay:
                 campaign.outage(until - campaign.now, kind, *self._named(webhook_ids))
             case OutageEnded(webhook_ids=webhook_ids):
                 campaign.end_outage(*self._named(webhook_ids))
+            case FaultDeclared(fault=CallFault()):
+                pass  # nobody calls
             case FaultDeclared(fault=fault, when=when, webhook_ids=webhook_ids):
                 self._faults[entry.number] = campaign.declare_fault(fault, when, *self._named(webhook_ids))
             case FaultEnded(number=number):
-                self._faults[number].end()
+                if number in self._faults:
+                    self._faults[number].end()
             case MailSent() | ClientChanged():
                 pass  # their events are entries of their own
             case Resumed():
                 pass  # here, everything happens in one process
-            case Began() | Attempted() | Discarded() | Verified() | Requested() | Probed() | Captured() | StepReached():
-                pass  # begun already, or a result
+            case (
+                Began()
+                | Attempted()
+                | Discarded()
+                | Verified()
+                | Requested()
+                | Called()
+                | Probed()
+                | Captured()
+                | StepReached()
+            ):
+                pass  # begun already, a result, or nothing that the campaign did
             case _:
                 assert_never(entry)
 

@@ -47,6 +47,7 @@ def server_app(
         async with served.running():
             yield
 
+    served.operations.update({operation.id: operation.tag for operation in VENDOR_API.operations})
     description: list[bytes] = []
 
     async def openapi(request: Request) -> Response:
@@ -104,7 +105,7 @@ class _Entrance:
             if rejection is None:
                 await api(scope, receive, send, path, headers)
             else:
-                await api.reject(send, headers, rejection)
+                await api.reject(scope, receive, send, path, headers, rejection)
         elif rejection is None:
             await self._pages(scope, receive, adding(PAGE_HEADERS, send))
         else:

@@ -14,30 +14,39 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mockcampaign import __version__
+from mockcampaign.engine.declared_faults import read_fault
 from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.faults import CallFault
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
+from mockcampaign.server.access_log import AccessLog
 from mockcampaign.server.app import server_app
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.state_file import StateFile
 from mockcampaign.server.users import User, Users, user_name_problem, users_of
+from mockcampaign.server.vendor_api.api import API
 from mockcampaign.server.vendor_api.clients_file import LoadedClients, load_clients
 from mockcampaign.serving import base_url, listen, serve_until_signalled
 from mockcampaign.serving.tls import TlsOptions, tls_files
 from mockcampaign.shape.shape import by_type
-from mockcampaign.text import counted
+from mockcampaign.text import counted, unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import Campaign
+    from mockcampaign.engine.declared_faults import When
     from mockcampaign.engine.journal_file import JournalWriter
+    from mockcampaign.model import Fault
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.scenario.play import Player
     from mockcampaign.shape.shape import Shape
 
 Say = Callable[[str], None]
+
+_OPERATIONS = tuple(operation.id for operation in API.operations)
+"""Names of the operations of the REST API."""
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +68,10 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     control_token: str | None
     allow_target: tuple[str, ...]
     tls: TlsOptions
+    faults: tuple[str, ...] = ()
+    """Faults in force from the start, each as `KIND,KEY=VALUE,…`."""
+    quiet: bool = False
+    """Whether calls of the REST API are not printed."""
     like: tuple[tuple[EventType, Path], ...] = ()
     """Files of captured events, each with the type of these."""
     shape_files: tuple[Path, ...] = ()
@@ -69,8 +82,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
         return "ServeOptions(…)"
 
 
-async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalWriter | None = None) -> None:
-    """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile.
+async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer: JournalWriter | None = None) -> None:
+    """Serve until a signal. `say` prints where everything is, `complain` what goes wrong meanwhile, `log` calls.
 
     `writer` writes the journal.
 
@@ -79,7 +92,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalW
     plan = _plan(options)
     loaded = LoadedClients({}, {}) if options.clients_file is None else load_clients(options.clients_file)
     users_of_client = _users_of_client(options, plan, loaded.users)
-    settings = ServerSettings(speed=options.speed, seed=_seed(options, plan))
+    settings = ServerSettings(speed=options.speed, seed=_seed(options, plan), faults=_faults(options))
     if plan is not None:
         settings = msgspec.structs.replace(settings, policy=plan.scenario.policy.policy(), start=plan.scenario.start)
     clients = loaded.definitions | ({} if plan is None else plan.clients)
@@ -112,6 +125,10 @@ async def serve(options: ServeOptions, say: Say, complain: Say, writer: JournalW
             stop=lambda: signal.raise_signal(signal.SIGTERM),
         )
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
+        if not options.quiet:
+            access_log = AccessLog(log)
+            served.on_call = access_log.note
+            stack.enter_context(access_log.running())
         url = base_url("https" if files else "http", options.host, listening)
 
         def ready() -> None:
@@ -133,7 +150,7 @@ def _plan(options: ServeOptions) -> Plan | None:
         return None
     from mockcampaign.scenario.load import load
 
-    return load(options.scenario_file, must_emit=False)
+    return load(options.scenario_file, must_emit=False, operations=_OPERATIONS)
 
 
 def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
@@ -146,6 +163,34 @@ def _shapes(options: ServeOptions, plan: Plan | None) -> dict[EventType, Shape]:
         return by_type(shapes)
     except InvalidInputError as error:
         raise InvalidInputError(f"--like, --shape: {error}") from None
+
+
+def _faults(options: ServeOptions) -> tuple[tuple[Fault, When], ...]:
+    found = []
+    for text in options.faults:
+        kind, *settings = text.split(",")
+        values: dict[str, object] = {"kind": kind}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            values[name] = _plain_value(value)
+        try:
+            fault, when = read_fault(values)
+            operation = fault.operation if isinstance(fault, CallFault) else None
+            if operation is not None and operation not in _OPERATIONS:
+                raise InvalidInputError(f"fault {fault.kind}: {unknown('operation', operation, _OPERATIONS)}")
+        except InvalidInputError as error:
+            raise InvalidInputError(f"--fault: {error}") from None
+        found.append((fault, when))
+    return tuple(found)
+
+
+def _plain_value(text: str) -> object:
+    """Return the number that the text spells; any other text unchanged."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return value if isinstance(value, int | float) else text
 
 
 def _access(token: str | None) -> ControlAccess:

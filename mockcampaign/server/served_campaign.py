@@ -16,18 +16,22 @@ import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
-from mockcampaign.engine.journal import Journal
+from mockcampaign.engine.journal import Called, Journal
 from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
-from mockcampaign.model import EventType, Outcome, Request, Webhook
+from mockcampaign.faults import CallFault
+from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
+from mockcampaign.server.client_connections import ClientConnections
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
 from mockcampaign.server.users import Users
 from mockcampaign.shape.shape import Shape
+from mockcampaign.text import unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
@@ -63,6 +67,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The shapes of captured events, by type."""
     clients: Mapping[int, ClientDefinition] = {}
     """Lists, processes and mails that clients have from the start besides the defaults."""
+    faults: tuple[tuple[Fault, When], ...] = ()
+    """Faults that are in force from the start, and after each reset."""
 
 
 class CallInterruptedError(MockcampaignError):
@@ -99,6 +105,10 @@ class PacedCampaign(Campaign):
     """A campaign whose pacer moves time, so that `advance` and `run` only wait."""
 
     pacer: Pacer
+    operations: Mapping[str, str]
+    """Areas of the operations of the REST API, by name; empty if they are unknown yet."""
+    on_call: Callable[[Called], object]
+    """Receives each call of the REST API."""
     targets: AllowedTargets | None
     mailings: KnownMailings
     state_file: StateFile | None
@@ -109,6 +119,14 @@ class PacedCampaign(Campaign):
                 self.targets.check(target_url)
             except InvalidInputError as error:
                 raise InvalidInputError(f"targetUrl: {error}") from None
+
+    def check_fault(self, fault: Fault) -> None:
+        if not isinstance(fault, CallFault):
+            super().check_fault(fault)
+        elif fault.operation is not None and self.operations and fault.operation not in self.operations:
+            raise FaultInputError(
+                f"fault {fault.kind}: {unknown('operation', fault.operation, self.operations)}", "operation"
+            )
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         super().put(prepared)
@@ -152,6 +170,32 @@ class PacedCampaign(Campaign):
     def _keep_position(self, client_id: int) -> None:
         if self.state_file is not None:
             self.state_file.generated(client_id, self.generator_position(client_id))
+
+    def note_call(
+        self,
+        method: str,
+        operation: str,
+        client_id: int | None,
+        path: str,
+        ids: dict[str, int],
+        status: int | None,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        """Add a call of the REST API to the journal."""
+        if status is None or status >= 400:
+            self.pacer.catch_up()  # most of these were not carried out
+        call = Called(
+            at=self.now,
+            client_id=client_id,
+            method=method,
+            operation=operation,
+            path=path,
+            ids=ids,
+            status=status,
+            faults=faults,
+        )
+        self.journal.add_call(call)
+        self.on_call(call)
 
     async def fetch(self, request: Request) -> Outcome:
         return await outcome_of(self._transport.send, request)
@@ -201,6 +245,9 @@ class ServedCampaign:
         self._task: asyncio.Task[None] | None = None
         self.generation = 0
         """Counts resets."""
+        self.operations: dict[str, str] = {}
+        """Areas of the operations of the REST API, by name; empty until an application serves them."""
+        self.connections = ClientConnections()
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
@@ -208,6 +255,8 @@ class ServedCampaign:
         self._next_object_id = first_object_id(settings.seed)
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
+        self.on_call: Callable[[Called], object] | None = None
+        """Receives each call of the REST API, also after a reset."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew(None if state_file is None else state_file.load())
@@ -224,6 +273,7 @@ class ServedCampaign:
             start = max(start, kept.sender.now) if settings.speed == 1 else kept.sender.now
             self._next_webhook_id = max(self._next_webhook_id, kept.sender.next_webhook_id)
             self._next_object_id = max(self._next_object_id, kept.next_object_id)
+        self.users.reset()
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(
@@ -253,6 +303,8 @@ class ServedCampaign:
         self.campaign.state_file = state_file
         if state_file is not None:
             state_file.follow_clients(self.campaign.clients)
+        self.campaign.on_call = self._called
+        self.campaign.operations = self.operations
         self.campaign.mailings = KnownMailings()
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
@@ -262,6 +314,8 @@ class ServedCampaign:
         self.started = start if kept is None else kept.sender.start
         if kept is not None:
             self.campaign.resume(kept)
+        for fault, when in settings.faults:
+            self.campaign.declare_fault(fault, when)
         self._is_saved()
 
     def save(self) -> None:
@@ -280,6 +334,10 @@ class ServedCampaign:
                 self.lost = error
                 self._stop()
         return self.lost is None
+
+    def _called(self, call: Called) -> None:
+        if self.on_call is not None:
+            self.on_call(call)
 
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""

@@ -8,7 +8,10 @@ import hmac
 
 import msgspec
 
-from mockcampaign.policy import INT64_MAX
+from mockcampaign.policy import INT64_MAX, MINUTE
+
+PASSWORD_DELAY = 5 * MINUTE
+"""Virtual time until a new password is valid. "Some minutes" is documented, how many is assumed."""
 
 KNOWN_MAX = 1_000
 """Number of valid headers to remember. One user can have many, because base64 allows several spellings."""
@@ -40,11 +43,24 @@ def user_name_problem(name: str) -> str | None:
     return None
 
 
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A password that will be valid from a moment on."""
+
+    at: int
+    client_id: int
+    user: User
+
+    def __repr__(self) -> str:
+        return f"Rotation(at={self.at}, user={self.user!r})"
+
+
 class Users:
     """The users of all clients."""
 
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
-        self._users_of_client = users_of_client
+        self._users_at_start = dict(users_of_client)
+        self._users_of_client = dict(users_of_client)
+        self._rotations: list[Rotation] = []
         self._known: dict[tuple[object, str], User] = {}
         """Users by client id and header: the same program sends the same header with each request."""
 
@@ -55,10 +71,48 @@ class Users:
 
     def secrets(self) -> list[str]:
         """Return all passwords, which no output may contain."""
-        return [user.password for users in self._users_of_client.values() for user in users]
+        groups = (*self._users_of_client.values(), *self._users_at_start.values())
+        users = [user for group in groups for user in group] + [rotation.user for rotation in self._rotations]
+        return [user.password for user in users]
 
-    def authenticated(self, client_id: int, authorization: str) -> User | None:
-        """Return the client's user if the header has valid credentials of one; None otherwise."""
+    def reset(self) -> None:
+        """Give all users the passwords that they had at the start."""
+        self._users_of_client = dict(self._users_at_start)
+        self._rotations.clear()
+        self._known.clear()
+
+    def named(self, client_id: int, username: str | None = None) -> User | None:
+        """Return the client's user of that name, the first one without a name; None if there is none."""
+        users = self._users_of_client.get(client_id, ())
+        return next((user for user in users if username in (None, user.username)), None)
+
+    def rotate(self, client_id: int, user: User, password: str, at: int) -> None:
+        """Give a user another password, which is valid from a moment on; the old one is valid until then."""
+        changed = msgspec.structs.replace(user, password=password)
+        self._rotations.append(Rotation(at=at, client_id=client_id, user=changed))
+
+    @property
+    def is_rotating(self) -> bool:
+        """Whether any password is going to change."""
+        return bool(self._rotations)
+
+    def _take_effect(self, now: int) -> None:
+        """Replace the passwords whose moment has come."""
+        due = [rotation for rotation in self._rotations if rotation.at <= now]
+        if not due:
+            return
+        self._rotations = [rotation for rotation in self._rotations if rotation.at > now]
+        for rotation in due:
+            self._users_of_client[rotation.client_id] = tuple(
+                rotation.user if user.id == rotation.user.id else user
+                for user in self._users_of_client[rotation.client_id]
+            )
+        self._known.clear()
+
+    def authenticated(self, client_id: int, authorization: str, now: int) -> User | None:
+        """Return the client's user if the header has valid credentials of one at this moment; None otherwise."""
+        if self._rotations:
+            self._take_effect(now)
         known = self.remembered(client_id, authorization)
         if known is not None:
             return known

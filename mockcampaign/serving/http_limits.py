@@ -7,6 +7,8 @@ import asyncio
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mockcampaign.serving.client_connection import ClientConnection
+
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
 """Maximum size and number of a request's headers, trailers included. Ours: no client sends nearly as many."""
@@ -49,7 +51,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Control what is read, too."""
         super().connection_made(transport)
+        self._connection = ClientConnection(transport)
         self.flow = self._flow = _BoundedFlow(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection for whoever counts it."""
+        super().connection_lost(exc)
+        self._connection.end()
 
     def data_received(self, data: bytes) -> None:
         """Parse data in small parts, as long as few requests wait."""
@@ -66,9 +74,10 @@ class BoundedProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
-        """Count from zero."""
+        """Count from zero, and let the application find the connection."""
         self._head_bytes = self._silent_bytes = 0
         super().on_message_begin()
+        self.scope["extensions"] = self._connection.extensions
 
     def on_url(self, url: bytes) -> None:
         """Count a part of the URL."""

@@ -71,9 +71,32 @@ def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: 
         stream = requests.get(f"{server.url}/__mockcampaign/stream", stream=True, timeout=20)
         assert next(stream.iter_content(1))
         said = server.end(number)
-        assert said.splitlines() == ["stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"]
+        *calls, end = said.splitlines()
+        assert [line.rpartition(" ")[2] for line in calls] == ["createWebhook", "activateWebhook"]
+        assert end == "stopped after 1 attempt: 0 events delivered, 0 discarded, 12 pending"
         assert server.process.returncode == 0
         stream.close()
+
+
+def test_faults_are_in_force_from_the_start_and_after_a_reset(tmp_path: Path) -> None:
+    faults = ("--fault", "api-error,operation=createWebhook,times=1", "--fault", "api-forbidden,for=1m")
+    with serving("--virtual", *faults, folder=tmp_path) as server:
+        for _ in range(2):
+            views = requests.get(f"{server.url}/__mockcampaign/faults", timeout=20).json()
+            assert [view["fault"]["kind"] for view in views] == ["api-error", "api-forbidden"]
+            statuses = []
+            for after in ("0s", "1m"):
+                control(server, "/clock/advance", {"by": after})
+                url = f"{server.url}/rest/{CLIENT}/webhooks"
+                statuses.append(requests.get(url, auth=USER, timeout=20).status_code)
+            assert statuses == [403, 200]
+            control(server, "/reset", {})
+
+
+def test_quiet_prints_no_calls(tmp_path: Path) -> None:
+    with serving("--virtual", "--quiet", folder=tmp_path) as server:
+        activated(server, "http://127.0.0.1:9/hook")
+        assert server.end() == "stopped after 0 attempts: 0 events delivered, 0 discarded, 0 pending\n"
 
 
 def test_it_ends_within_two_seconds_while_a_consumer_owes_a_response(tmp_path: Path, httpserver: HTTPServer) -> None:
@@ -173,6 +196,28 @@ def test_a_scenario_creates_webhooks_clients_and_a_timeline(tmp_path: Path) -> N
         assert happened[2] == (60 * 60_000, 1)
         deliveries = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()["deliveries"]
         assert (deliveries["pending"], deliveries["delivered"]) == (0, 13)
+
+
+API_SCENARIO = """\
+name: The application registers its webhook
+consumer: {url: "http://127.0.0.1:9/hook"}
+webhooks: {}
+steps:
+  - wait: {until: {api: {operation: activateWebhook, status: 200}}, for: 10m}
+  - expect: {api: [{operation: createWebhook, status: 201, count: COUNT}, {status: 500, count: 0}]}
+"""
+
+
+def test_a_scenario_expects_calls_of_the_rest_api(tmp_path: Path) -> None:
+    for count, said in (
+        (1, "x.scenario.yaml: played to its end, 3 expectations met"),
+        (2, "mockcampaign: x.scenario.yaml:6:20: api.createWebhook: expected 2 calls, status 201, actual 1: "),
+    ):
+        (tmp_path / "x.scenario.yaml").write_text(API_SCENARIO.replace("COUNT", str(count)))
+        with serving("--virtual", "-q", "--scenario", "x.scenario.yaml", folder=tmp_path) as server:
+            activated(server, "http://127.0.0.1:9/hook")
+            control(server, "/clock/advance", {"by": "1m"})
+            assert server.end().startswith(said)
 
 
 def test_https_with_a_certificate_created_at_the_start(tmp_path: Path) -> None:
@@ -360,6 +405,9 @@ def test_events_get_the_shape_of_captured_ones(tmp_path: Path, httpserver: HTTPS
         (["--control-token", "short"], "--control-token: not a token, allowed: 8 to 200 letters, digits and other"),
         (["--tls-key", "x.scenario.yaml"], "--tls-certificate: missing"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--fault", "api-eror"], "--fault: fault: unknown kind 'api-eror', did you mean 'api-error'? "),
+        (["--fault", "api-error,operation=x"], "--fault: fault api-error: unknown operation 'x' (allowed: createWeb"),
+        (["--fault", "api-error,every"], "--fault: fault api-error: every: '' does not fit, allowed: a whole number"),
         (["--clients", "x.scenario.yaml"], "x.scenario.yaml:1:1: "),
         (["--scenario", "broken.yaml"], "broken.yaml:"),
         (["--tls", "--tls-ca-file", "nowhere/ca.pem"], "--tls-ca-file"),

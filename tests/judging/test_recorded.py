@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from counting import calls_of
+from mockcampaign.engine.journal import Called
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.recorded import load_journals
 from places import ROOT
@@ -133,6 +135,54 @@ def test_what_clients_did_is_checked_too(tmp_path: Path, entries: list[dict[str,
     with pytest.raises(InvalidInputError) as refused:
         load_journals(path)
     assert str(refused.value).startswith(f"{path}:{recorded.count(chr(10)) + len(entries)}: {message}")
+
+
+CALLED: dict[str, Any] = {
+    "journal": 1,
+    "entry": "called",
+    "at": 1_735_689_600_000,
+    "client_id": 3,
+    "method": "POST",
+    "operation": "activateWebhook",
+    "path": "/webhooks/{webhookId}/activate",
+    "ids": {"webhookId": 1},
+    "status": 200,
+}
+
+
+def with_call(folder: Path, values: dict[str, Any]) -> Path:
+    path = folder / "j"
+    path.write_text(RECORDED.read_text() + json.dumps(CALLED | values) + "\n")
+    return path
+
+
+def test_a_call_of_the_rest_api_is_read_back(tmp_path: Path) -> None:
+    [journal] = load_journals(with_call(tmp_path, {}))
+    called = journal.entries[-1]
+    assert isinstance(called, Called)
+    assert called.shown_path == "/webhooks/1/activate"
+    assert json.loads(msgspec.json.encode(called)) == {name: CALLED[name] for name in CALLED if name != "journal"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"client_id": 0}, "client_id: 0 is out of range, allowed: 1 to"),
+        ({"status": 600}, "status: 600 is out of range, allowed: 100 to 599"),
+        ({"ids": {"webhookId": BIG * 2}}, "ids.webhookId: "),
+        ({"ids": {"x": 1}}, "ids.x: is not in the path, allowed: names in braces"),
+        ({"faults": ["gremlins"]}, "faults: unknown word 'gremlins' (allowed: refused, "),
+        ({"at": -1}, "at: -1 is out of range"),
+    ],
+)
+def test_a_call_that_no_server_can_have_received_is_rejected(
+    tmp_path: Path, values: dict[str, Any], message: str
+) -> None:
+    path = with_call(tmp_path, values)
+    number = len(path.read_text().splitlines())
+    with pytest.raises(InvalidInputError) as refused:
+        load_journals(path)
+    assert str(refused.value).startswith(f"{path}:{number}: {message}")
 
 
 def test_a_recorded_journal_is_accepted() -> None:

@@ -12,8 +12,8 @@ import requests
 
 from conftest import Inner
 from mockcampaign import Policy
-from mockcampaign.errors import MisuseError
-from mockcampaign.pytest_plugin import CampaignServer
+from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.pytest_plugin import CampaignFixture, CampaignServer
 from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
@@ -194,3 +194,65 @@ def test_a_shared_server_ends_with_a_verdict(inner: Inner) -> None:
         result = inner(f"{SHARED.format(scope='session', delivered=0)}\n    {consumer}\n")
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["E *AssertionError: responds-200: *"])
+
+
+def test_calls_of_the_code_under_test_are_seen(campaign_server: CampaignServer, url: str) -> None:
+    number = registered(campaign_server, url)
+    requests.get(f"{campaign_server.rest_url}/webhooks", auth=("nobody", "x"), timeout=30)
+    assert [(request.operation, request.status) for request in campaign_server.requests] == [
+        ("createWebhook", 201),
+        ("activateWebhook", 200),
+        ("selectWebhooks", 401),
+    ]
+    [activated] = campaign_server.requests("activateWebhook")
+    assert activated.path == f"/webhooks/{number}/activate"
+    assert activated.ids == {"webhookId": number}
+    assert activated.client_id == campaign_server.client_id
+    assert activated.at == campaign_server.clock.now
+    assert activated.method == "POST"
+    assert campaign_server.requests("deleteWebhook") == []
+    with pytest.raises(AttributeError):
+        activated.status = 500  # type: ignore[misc]
+
+
+def test_a_call_after_the_verdict_does_not_ask_for_another(campaign_server: CampaignServer, app: App, url: str) -> None:
+    app.status = 201
+    registered(campaign_server, url)
+    campaign_server.emit("open")
+    campaign_server.advance("1m")
+    with pytest.raises(AssertionError, match="responds-200"):
+        campaign_server.assert_compliant()
+    requests.get(f"{campaign_server.rest_url}/webhooks", auth=campaign_server.auth, timeout=30)
+    assert campaign_server.violations() == []
+
+
+def test_calls_of_the_code_under_test_fail_as_declared(campaign_server: CampaignServer, url: str) -> None:
+    with campaign_server.fault("api-error", operation="activateWebhook", timing="after-effect") as fault:
+        with pytest.raises(requests.HTTPError):
+            registered(campaign_server, url)
+        assert fault.hits == 1
+    [webhook] = campaign_server.webhooks
+    assert webhook.status == "activated"
+    assert [request.status for request in campaign_server.requests] == [201, 500]
+    assert campaign_server.requests[1].faults == ("api-error",)
+
+
+def test_a_password_is_rotated(campaign_server: CampaignServer, url: str) -> None:
+    def status(password: str) -> int:
+        test = f"{campaign_server.rest_url}/users/authenticated"
+        return requests.get(test, auth=(campaign_server.auth[0], password), timeout=30).status_code
+
+    campaign_server.webhook("open", target=url)  # without one, no time passes
+    campaign_server.rotate_password("n3w", after="2m")
+    assert (status(campaign_server.auth[1]), status("n3w")) == (200, 401)
+    campaign_server.advance("2m")
+    assert (status(campaign_server.auth[1]), status("n3w")) == (401, 200)
+
+
+def test_a_campaign_without_a_server_has_no_faults_of_calls(campaign: CampaignFixture, app: App) -> None:
+    campaign.webhook("open", target=app)
+    with pytest.raises(InvalidInputError, match="api-error needs calls of the REST API, which only a server receives"):
+        campaign.fault("api-error")
+    campaign.emit("open")
+    campaign.run()
+    campaign.assert_compliant()

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 from lxml import etree
 
-from builders import exporter
+from builders import START, activated, exporter
 from golden import check_golden
+from mockcampaign.engine.journal import Called
 from mockcampaign.judging.finding import Reproduce, SweptOutcome
 from mockcampaign.judging.verdict import RunResult, SweepSummary, exit_status, run_result, violates
 from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
@@ -276,3 +277,25 @@ def test_what_is_endless_is_cut_everywhere_but_in_json() -> None:
     ):
         assert "x" * 2_001 not in document
     assert "x… (98,000 more characters)" in page
+
+
+def test_every_report_shows_calls_of_the_rest_api() -> None:
+    box = exporter()
+    activated(box)
+    call = Called(at=START, client_id=1, method="POST", operation="activateWebhook", path="/webhooks", status=200)
+    for status in (200, 200, None):
+        box.journal.add_call(msgspec.structs.replace(call, status=status, faults=() if status else ("api-timeout",)))
+    result = run_result([scenario(journal=box.journal.entries, findings=())])
+    sums = "3 calls of the REST API: activateWebhook 200 (2), activateWebhook without response"
+    text = plain_report(result.scenarios[0])
+    assert sums in text
+    assert "activateWebhook, 2 times  200" in text
+    assert "no response (api-timeout)" in text
+    page = to_html(result).decode()
+    assert f'<p class="muted">{sums}</p>' in page
+    assert "no response (api-timeout)" in page
+    assert sums in to_junit(result, WHEN).decode()
+    assert msgspec.json.decode(to_json(result))["scenarios"][0]["calls"] == [
+        {"operation": "activateWebhook", "status": 200, "count": 2},
+        {"operation": "activateWebhook", "status": None, "count": 1},
+    ]

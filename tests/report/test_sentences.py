@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
     AnyFact,
     Confirmation,
@@ -17,6 +19,10 @@ from mockcampaign.judging.fact import (
     Needs,
     Reply,
     Response,
+    SetUpCase,
+    SetUpLeft,
+    SetUpMistake,
+    SetUpPassed,
     Stimulus,
     StoredAnyway,
     StoreDiffers,
@@ -24,7 +30,9 @@ from mockcampaign.judging.fact import (
     Under,
     UnderscoreInHeader,
 )
+from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
+from mockcampaign.report import sentences
 from mockcampaign.report.sentences import actual, brief
 
 OK, BUSY, MOVED = Reply(status=200), Reply(status=503), Reply(status=302, location="/login")
@@ -137,6 +145,50 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
             (Under(variation="webhooks in turn", facts=(to_batch(BUSY),)),),
             "With webhooks in turn: responded 503 to a batch of 2 events",
         ),
+        (
+            (SetUpPassed(cases=32, calls=6),),
+            "In none of 32 cases, in which each of 6 calls failed",
+        ),
+        (
+            (
+                SetUpLeft(
+                    mistake=SetUpMistake.ORPHANED,
+                    case=SetUpCase(kind="api-timeout", timing="after-effect", number=2, operation="createWebhook"),
+                    webhooks=1,
+                    runs=3,
+                    statuses=(0, 0, 0),
+                ),
+            ),
+            "Call 2 (createWebhook) got no response, though it was carried out: 1 webhook left behind that nobody "
+            "uses, after 3 runs",
+        ),
+        (
+            (
+                SetUpLeft(
+                    mistake=SetUpMistake.NEVER_CONVERGES,
+                    case=SetUpCase(kind="undisturbed"),
+                    webhooks=0,
+                    runs=3,
+                    statuses=(0, 1, None),
+                ),
+            ),
+            "Nothing failed: the last of 3 runs failed although all webhooks are as wanted (exit statuses 0, 1, "
+            "stopped)",
+        ),
+        (
+            (
+                SetUpLeft(
+                    mistake=SetUpMistake.FALSE_SUCCESS,
+                    case=SetUpCase(
+                        kind="api-unauthorized", timing="before-effect", number=1, operation="selectWebhooks"
+                    ),
+                    webhooks=2,
+                    runs=3,
+                    statuses=(0, 0, 0),
+                ),
+            ),
+            "Call 1 (selectWebhooks) got 401: exit status 0, but 2 webhooks not activated",
+        ),
     ],
 )
 def test_facts_in_words(facts: tuple[AnyFact, ...], sentence: str) -> None:
@@ -159,3 +211,24 @@ def test_facts_in_words(facts: tuple[AnyFact, ...], sentence: str) -> None:
 )
 def test_a_summary_says_the_one_thing_that_shows_the_violation(facts: tuple[AnyFact, ...], sentence: str) -> None:
     assert brief(facts) == sentence
+
+
+CALL = Called(at=0, client_id=3, method="POST", operation="createWebhook", path="/webhooks", status=201)
+
+
+def test_calls_of_the_rest_api_in_words() -> None:
+    lost = msgspec.structs.replace(CALL, status=None, faults=("api-slow", "api-timeout"))
+    unknown = msgspec.structs.replace(CALL, operation="", client_id=None, status=404)
+    assert sentences.call(CALL) == "createWebhook"
+    assert sentences.call(unknown) == "POST /webhooks"
+    assert sentences.call_outcome(lost) == "no response (api-slow, api-timeout)"
+    assert sentences.access_line(unknown) == "1970-01-01T00:00:00.000Z - POST /webhooks 404"
+    assert (
+        sentences.calls(
+            [
+                CallCount(operation="createWebhook", status=201, count=1_200),
+                CallCount(operation="selectWebhooks", status=None, count=1),
+            ]
+        )
+        == "1,201 calls of the REST API: createWebhook 201 (1,200), selectWebhooks without response"
+    )

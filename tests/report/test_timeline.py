@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import START, Consumer, activated, exporter, happen, run
-from mockcampaign.engine.journal import Requested, Verified
+from mockcampaign.engine.journal import Called, Requested, Verified
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import Line, excerpt, timeline
 
@@ -28,6 +30,27 @@ def test_what_is_sent_outside_the_delivery_rules_has_lines_too() -> None:
         ("webhook 2", "verify with 1 sample event", "connection refused", False),
         ("", "GET: no body", "responded 405", None),
     ]
+
+
+def test_equal_calls_of_the_rest_api_are_one_line() -> None:
+    box = exporter()
+    activated(box)
+    listing = Called(at=START, client_id=1, method="GET", operation="selectWebhooks", path="/webhooks", status=200)
+    path = "/webhooks/{webhookId}/activate"
+    on_one: dict[str, Any] = {"method": "POST", "operation": "activateWebhook", "path": path}
+    box.journal.add_call(listing)
+    box.journal.add_call(msgspec.structs.replace(listing, at=START + 60_000))
+    box.journal.add_call(Called(at=START, client_id=1, ids={"webhookId": 1}, status=None, **on_one))
+    box.journal.add_call(Called(at=START, client_id=1, ids={"webhookId": 7}, status=404, **on_one))
+    box.journal.add_call(Called(at=START, client_id=1, method="GET", operation="", path="/lists/…", status=501))
+    lines = list(timeline(box.journal.entries, {1: "opens"}))[-4:]
+    assert [(line.who, line.what, line.came_to, line.accepted) for line in lines] == [
+        ("", "selectWebhooks, 2 times", "200", None),
+        ("opens", "activateWebhook", "no response", None),
+        ("webhook 7", "activateWebhook", "404", None),
+        ("", "GET /lists/…", "501", None),
+    ]
+    assert lines[0].when == "+0s … +1m"
 
 
 def test_an_outage_that_is_mended_says_for_whom() -> None:

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from histories import HISTORIES, SECOND, SOME, play
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.journal import Journal
+from mockcampaign.engine.journal import Called, Journal
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.scenario.expectations.claims import judge_claim
+from mockcampaign.scenario.expectations.api_calls import ApiCondition
+from mockcampaign.scenario.expectations.claims import judge_api, judge_claim
 from mockcampaign.scenario.expectations.wait_condition import Condition, condition
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
+    ApiExpectation,
     AttemptCount,
     AttemptExpectation,
     BatchEvents,
@@ -90,6 +92,40 @@ def test_a_condition_holds_whenever_its_claim_would_be_judged_true(
                 assert holds(now) == (judged == "pass"), (claim, shown)
 
     play(history, journal, ask)
+
+
+CALLS = st.builds(
+    Called,
+    at=st.just(0),
+    client_id=st.sampled_from([1, 2]),
+    method=st.just("POST"),
+    operation=st.sampled_from(["createWebhook", "activateWebhook", ""]),
+    path=st.just("/webhooks"),
+    status=st.sampled_from([200, 500, None]),
+)
+API_CLAIMS = st.builds(
+    ApiExpectation,
+    operation=st.sampled_from(["createWebhook", "activateWebhook", None]),
+    status=st.sampled_from([200, 500, "no-response", None]),
+    client=st.sampled_from([1, 2, None]),
+    count=NUMBERS,
+)
+
+
+@SOME
+@given(st.lists(CALLS, max_size=12), st.lists(API_CLAIMS, min_size=4, max_size=8), st.integers(1, 3))
+def test_a_condition_of_calls_holds_whenever_its_claim_would_be_judged_true(
+    calls: list[Called], claims: list[ApiExpectation], seldom: int
+) -> None:
+    journal = Journal()
+    ledger = Ledger.following(journal)
+    conditions = [(claim, ApiCondition(ledger, claim)) for claim in claims]
+    for number, call in enumerate(calls):
+        journal.add_call(call)
+        if number % seldom == 0:
+            for claim, holds in conditions:
+                judged, shown, _ = judge_api(claim, Ledger.of(journal.entries))
+                assert holds(0) == (judged == "pass"), (claim, shown)
 
 
 def calls_of(folder: Path, *steps: str) -> int:

@@ -45,7 +45,11 @@ def page(chromium: Any, server: Server) -> Iterator[Any]:
 
 
 def rows(page: Any) -> Any:
-    return page.get_by_role("option").filter(has=page.locator(".outcome"))
+    return page.locator(".entry:not(.call, .call-failure)")
+
+
+def calls(page: Any) -> Any:
+    return page.locator(".entry:is(.call, .call-failure)")
 
 
 def webhook(page: Any, number: int) -> Any:
@@ -134,6 +138,51 @@ def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -
     assert {text.split()[0] for text in page.locator(".entry .hook").all_inner_texts()} == {str(FIRST_ID + 1)}
 
 
+def test_calls_of_the_rest_api_stand_beside_deliveries(server: Server, page: Any) -> None:
+    number = server.activated("http://127.0.0.1:9/hook")
+    server.rest("POST", f"/webhooks/{number}/activate")
+    server.rest("GET", "/imports/5/joe@example.com")
+    emit(page, 3)
+    settled(page, calls="4", attempts="1", **{"failed-calls": "2"})
+    rows(page).first.wait_for()
+    assert [call.locator(".attempt").inner_text() for call in calls(page).all()] == [
+        "GET /imports/…",
+        "activateWebhook",
+        "activateWebhook",
+        "createWebhook",
+    ]
+    assert [call.locator(".outcome").inner_text() for call in calls(page).all()] == ["501", "400", "200", "201"]
+    calls(page).nth(1).click()
+    detail = page.locator("#detail-body")
+    page.get_by_role("heading", name="Call of the REST API").wait_for()
+    detail.get_by_text(f"POST /webhooks/{number}/activate").wait_for()
+    page.get_by_label("List", exact=True).select_option("calls")
+    assert (rows(page).count(), calls(page).count()) == (0, 4)
+    page.get_by_label("List", exact=True).select_option("trouble")
+    assert (rows(page).count(), calls(page).count()) == (1, 2)
+    page.get_by_label("List", exact=True).select_option("deliveries")
+    assert (rows(page).count(), calls(page).count()) == (1, 0)
+    assert "joe" not in page.content()
+
+
+def test_a_fault_of_calls_is_declared_for_an_operation(server: Server, page: Any) -> None:
+    form = page.get_by_role("form", name="Declare a fault")
+    form.get_by_label("Kind", exact=True).select_option("api-error")
+    assert not form.get_by_label("Webhook").is_visible()
+    form.get_by_label("Operation").select_option("createWebhook")
+    form.get_by_label("Times").fill("2")
+    form.get_by_role("button", name="Declare").click()
+    told(page, "Fault 1, api-error, is in force.")
+    page.get_by_text("operation createWebhook, timing before-effect, 2 times").wait_for()
+    server.rest("GET", "/webhooks")
+    server.rest("POST", "/webhooks", {})
+    page.get_by_text("has hit 1 call", exact=True).wait_for()
+    assert [call.locator(".outcome").inner_text() for call in calls(page).all()] == ["500 (api-error)", "200"]
+    form.get_by_label("Kind", exact=True).select_option("lost-ack")
+    assert form.get_by_label("Webhook").is_visible()
+    assert not form.get_by_label("Operation").is_visible()
+
+
 def test_an_error_of_the_server_is_shown_and_nothing_changes(server: Server, page: Any) -> None:
     page.get_by_label("Advance by").fill("soon")
     press(page, "Advance")
@@ -193,7 +242,7 @@ def test_mailing_speed_and_reset(server: Server, page: Any) -> None:
     press(page, "Reset everything…")
     press(page, "Reset")
     page.get_by_text("No webhooks yet").wait_for()
-    page.get_by_text("No attempts yet").wait_for()
+    page.get_by_text("Nothing here yet").wait_for()
     assert page.get_by_label("Speed").input_value() == "0"
 
 
@@ -287,7 +336,7 @@ def test_by_keyboard_alone(server: Server, page: Any, httpserver: HTTPServer) ->
         page.keyboard.press("Tab")
     page.locator("#rows:focus").wait_for(state="attached")
     chosen = page.locator("[aria-selected=true]")
-    for key, size in (("ArrowDown", "50"), ("ArrowDown", "100"), ("End", "100"), ("Home", "50"), ("ArrowUp", "50")):
+    for key, size in (("ArrowDown", "50"), ("ArrowDown", "100"), ("End", ""), ("Home", "50"), ("ArrowUp", "50")):
         page.keyboard.press(key)
         assert chosen.locator(".size").inner_text() == size
         assert page.locator("#rows").get_attribute("aria-activedescendant") == chosen.get_attribute("id")
@@ -399,20 +448,20 @@ def test_ten_thousand_attempts(chromium: Any) -> None:
             server.control("POST", "/emit", {"type": "open", "count": 10_000, "over": "1h"})
             server.advance("1h")
             settled(page, attempts="10,000", delivered="10,000")
-            page.get_by_text("1 to 100 of 10,000").wait_for()
+            page.get_by_text("1 to 100 of 10,002").wait_for()
             assert page.locator("#plot-summary").inner_text() == "10,000 successes, 0 failures, 0 discards"
             assert page.locator("#rows").get_by_role("option").count() == 100
             press(page, "Older")
-            page.get_by_text("101 to 200 of 10,000").wait_for()
+            page.get_by_text("101 to 200 of 10,002").wait_for()
             server.control("POST", "/emit", {"type": "open"})
-            page.get_by_text("102 to 201 of 10,001").wait_for()  # what one reads stays where it is
+            page.get_by_text("102 to 201 of 10,003").wait_for()  # what one reads stays where it is
             press(page, "Newest")
-            page.get_by_text("1 to 100 of 10,001").wait_for()
+            page.get_by_text("1 to 100 of 10,003").wait_for()
             page.locator("#rows").press("End")
             page.locator("#rows").press("ArrowDown")
-            page.get_by_text("101 to 200 of 10,001").wait_for()
+            page.get_by_text("101 to 200 of 10,003").wait_for()
             page.reload()
-            page.get_by_text("1 to 100 of 10,001").wait_for()
+            page.get_by_text("1 to 100 of 10,003").wait_for()
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_the_operations_besides_webhooks() -> None:
     campaign, mail = "/smartcampaigns/{campaignId}", "/transactionalmail/{transactionalMailId}"
     recipients, one = "/recipients/{recipientListId}", "/recipients/{recipientListId}/{recipientId}"
     assert found == {
-        "GET /users/authenticated",
+        *("GET /users/authenticated", "POST /users/rotatepassword"),
         *("GET /smartcampaigns", "POST /smartcampaigns", f"POST {campaign}/start"),
         *(f"{method} {campaign}" for method in ("GET", "POST", "DELETE")),
         *(f"{method} {campaign}/{what}" for method in ("GET", "POST") for what in ("messages", "recipientLists")),
@@ -169,6 +169,7 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
         *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act")),
         *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("retry", "suspend")),
         ("put", "/clock/speed"),
+        ("post", "/users/rotate"),
         *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),
     }
     operations = list(found.values())

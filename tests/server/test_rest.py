@@ -161,7 +161,7 @@ def test_the_number_of_remembered_credentials_is_bounded() -> None:
     users = Users({CLIENT: users_of(CLIENT, [(USER, PASSWORD)])})
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     for blanks in range(KNOWN_MAX + 100):
-        user = users.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}")
+        user = users.authenticated(CLIENT, f"Basic{' ' * (1 + blanks)}{token}", 0)
         assert user is not None
         assert user.username == USER
     assert len(users._known) <= KNOWN_MAX

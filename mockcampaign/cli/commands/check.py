@@ -24,7 +24,7 @@ from mockcampaign.cli.options import (
     wait_option,
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
-from mockcampaign.cli.playing import reported, run_async, wire
+from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.cli.terminal import (
@@ -44,7 +44,6 @@ from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted, few
-from mockcampaign.whole_files import why_not, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,7 +241,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     settings = _settings(options, routes)
     folder = options["scenarios"]
     if folder is not None:
-        _make_folder(folder)
+        make_folder(folder)
     color = use_color(options["no_color"])
     run: CheckRun | None = None
     result: RunResult | None = None
@@ -318,7 +317,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         print_lines(lines, color)
     reported(result, options["outputs"])
     if folder is not None:
-        _write_scenarios(result, folder)
+        write_scenarios(result, folder)
     return exit_status(result) if status is None else status
 
 
@@ -464,24 +463,3 @@ def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateS
         if url is None
         else UrlState(url, transport, states=options["states"] or "@", timeout=options["timeout"], shape=shape)
     )
-
-
-def _make_folder(folder: Path) -> None:
-    """Create the folder. Raise `InvalidInputError` if that fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInputError(f"--scenarios {folder}: cannot be created: {error.strerror}") from None
-
-
-def _write_scenarios(result: RunResult, folder: Path) -> None:
-    """Write the scenario files. Say which one cannot be written; the verdict stays valid."""
-    from mockcampaign.report.check_text import scenario_file
-
-    for finding in result.rules:
-        if finding.reproduce is not None and finding.reproduce.scenario is not None:
-            path = scenario_file(folder, finding)
-            try:
-                write_whole(path, finding.reproduce.scenario.encode())
-            except OSError as error:
-                warn(f"--scenarios {path}: cannot be written: {why_not(error)}")

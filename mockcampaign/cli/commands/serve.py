@@ -52,6 +52,13 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="FILE",
     help="Keep webhooks, events and the journal in this file, and go on from it.  [default: in memory only]",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[,KEY=VALUE…]",
+    help="Declare a fault at the start, such as api-error,operation=createWebhook,every=3. Repeat it for several.",
+)
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
 @click.option("--seed", type=SEED, help="Makes the events repeatable.")
@@ -77,6 +84,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
 @journal_option
+@click.option("-q", "--quiet", is_flag=True, help="Do not print the calls of the REST API.")
 @tls_options
 def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> int:
     """Serve a double of Campaign: REST API, Swagger UI, control API and a live page.
@@ -86,6 +94,10 @@ def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> 
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
+    def log(lines: str) -> None:
+        say(lines, err=True)
+
     with journal_file(journal) as writer:
-        run_async(lambda: serve_until_signal(ServeOptions(speed=0 if virtual else speed, **options), say, warn, writer))
+        chosen = ServeOptions(speed=0 if virtual else speed, **options)
+        run_async(lambda: serve_until_signal(chosen, say, warn, log, writer))
     return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -35,6 +36,33 @@ class Events(list[Event]):
 
     def __call__(self, *webhooks: Webhook) -> Events:
         return Events(self._of, tuple(webhook.id for webhook in webhooks))
+
+
+class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of the REST API by the code under test. It shows no credentials, and no values but ids."""
+
+    at: datetime
+    """When the server responded, in virtual time."""
+    operation: str
+    """Name of the operation, such as `createWebhook`; empty if the path or method belongs to none."""
+    method: str
+    path: str
+    """Path after the client's id, such as `/webhooks/2147483648/activate`."""
+    ids: Mapping[str, int]
+    """Ids in the path, by name, such as `webhookId`."""
+    client_id: int | None
+    """Client that the path names; None if it names none."""
+    status: int | None
+    """Status of the response; None if the caller got no complete response."""
+    faults: tuple[str, ...]
+    """Kinds of the injected faults that hit the call."""
+
+
+class ApiRequests(list[ApiRequest]):
+    """Calls in order. Called with names of operations, it returns the calls of these alone."""
+
+    def __call__(self, *operations: str) -> ApiRequests:
+        return ApiRequests(request for request in self if request.operation in operations)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +197,23 @@ class JournalView:
                 for number, at in entry.starts()
             ]
         return found
+
+    @property
+    def requests(self) -> ApiRequests:
+        """All calls of the REST API, in order."""
+        return ApiRequests(
+            ApiRequest(
+                at=to_datetime(entry.at),
+                operation=entry.operation,
+                method=entry.method,
+                path=entry.shown_path,
+                ids=MappingProxyType(entry.ids),
+                client_id=entry.client_id,
+                status=entry.status,
+                faults=entry.faults,
+            )
+            for _, entry in self.ledger.calls
+        )
 
     def payload(self, serial: int) -> msgspec.Raw:
         """Return the encoded event with this serial number in the journal."""

@@ -9,6 +9,7 @@ from mockcampaign.double.control.session import SessionMethods, in_home
 from mockcampaign.double.inputs import Duration, duration_of
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.declared_faults import read_fault
+from mockcampaign.faults import CallFault
 
 if TYPE_CHECKING:
     from mockcampaign.campaign import FaultInForce
@@ -41,7 +42,7 @@ class FaultMethods(SessionMethods):
         probability: float | None = None,
         **parameters: object,
     ) -> FaultInForce:
-        """Inject a fault into the attempts of these webhooks (default: all) from now on.
+        """Inject a fault into the attempts of these webhooks (default: all) from now on, or into calls of the REST API.
 
         As a context manager, the fault ends with its block. `mockcampaign.faults` explains all kinds and their
         parameters.
@@ -51,11 +52,13 @@ class FaultMethods(SessionMethods):
         """
         session = self._session
         session.home.check_open()
-        session.need_webhook("fault")
         limits = {"times": times, "for": duration, "every": every, "probability": probability, **parameters}
         values = {
             name: format_duration(duration_of(value, name)) if isinstance(value, timedelta) else value
             for name, value in limits.items()
             if value is not None
         }
-        return session.engine.declare_fault(*read_fault({"kind": kind, **values}), *webhooks)
+        fault, when = read_fault({"kind": kind, **values})
+        if not isinstance(fault, CallFault):  # those hit the registration of the first webhook, too
+            session.need_webhook("fault")
+        return session.engine.declare_fault(fault, when, *webhooks)

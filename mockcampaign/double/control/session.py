@@ -30,7 +30,7 @@ class Session:
         self.view = JournalView(self.engine.journal)
         self.allowed = set(settings.allow)
         self.judged_entries = 0
-        """How many journal entries there were when the test last asked for a verdict."""
+        """How many journal entries but calls of the REST API there were when the test last asked for a verdict."""
         self.has_seen_outcome = False
         """Whether the test has looked at what became of the events it emitted last."""
         self.last_result: AwaitableResult[None] | None = None
@@ -38,11 +38,17 @@ class Session:
     @property
     def is_judged(self) -> bool:
         """Whether the test has asked for a verdict, and nothing has happened since."""
-        return self.judged_entries == self.engine.journal.next_position
+        return self.judged_entries == self._entries
+
+    @property
+    def _entries(self) -> int:
+        # A call alone changes no verdict on the consumer.
+        journal = self.engine.journal
+        return journal.next_position - journal.calls
 
     def mark_judged(self) -> None:
         """Note that the test asks for a verdict now."""
-        self.judged_entries = self.engine.journal.next_position
+        self.judged_entries = self._entries
 
     def show_time(self) -> None:
         """Show virtual time to the consumer, before each request.

@@ -9,6 +9,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.evidence import why_undelivered
 from mockcampaign.judging.finding import Judgement
 from mockcampaign.judging.ledger import Account, Ledger
+from mockcampaign.scenario.expectations.api_calls import describe_calls, meets
 from mockcampaign.scenario.expectations.attempt_groups import (
     AttemptGroup,
     attempts,
@@ -22,6 +23,7 @@ from mockcampaign.scenario.expectations.delivery_times import Times
 from mockcampaign.scenario.expectations.expected_text import listed
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
+    ApiExpectation,
     AttemptCount,
     AttemptExpectation,
     BatchEvents,
@@ -76,6 +78,20 @@ def judge_claim(claim: WebhookClaim, ledger: Ledger, webhook_id: int, now: int) 
             return _verified(account, outcome)
         case _:
             assert_never(claim)
+
+
+def judge_api(claim: ApiExpectation, ledger: Ledger) -> Judged:
+    """Judge a claim about calls of the REST API from the journal so far."""
+    counted = [(position, call) for position, call in ledger.calls if meets(call, claim)]
+    # Without a call that counts, the others of the operation show what happened instead.
+    others = [(position, call) for position, call in ledger.calls if claim.operation in (None, call.operation)]
+    shown = counted or others
+    actual = (
+        f"{len(counted)}: {describe_calls([call for _, call in counted])}"
+        if counted
+        else (f"none; {describe_calls([call for _, call in others])}")
+    )
+    return verdict(fits(len(counted), claim.count)), actual, tuple(position for position, _ in shown)
 
 
 def verdict(holds: bool) -> Judgement:

@@ -8,6 +8,7 @@ from typing import assert_never
 from mockcampaign.durations import format_duration
 from mockcampaign.scenario.language.expect import (
     AnyAttempt,
+    ApiExpectation,
     AttemptCount,
     AttemptExpectation,
     BatchEvents,
@@ -26,6 +27,8 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
 )
 from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
+
+_ONE = (1, Bounds(at_least=1), Bounds(at_most=1))
 
 
 def describe_claim(claim: Claim) -> str:
@@ -48,6 +51,8 @@ def describe_claim(claim: Claim) -> str:
         case ConsumerExpectation(processed=processed, by=by):
             wanted = processed if isinstance(processed, str) else _number(processed)
             return wanted if by is None else f"{wanted}, by {', '.join(by)}"
+        case ApiExpectation():
+            return ", ".join(_api(claim))
         case _:
             assert_never(claim)
 
@@ -57,6 +62,14 @@ def listed(items: Iterable[object]) -> str:
     found: Sequence[str] = [str(item) for item in items]
     shown = ", ".join(found[:12])
     return f"{shown}, … ({len(found)} in all)" if len(found) > 12 else shown or "none"
+
+
+def _api(claim: ApiExpectation) -> Iterable[str]:
+    yield f"{_number(claim.count)} {'call' if claim.count in _ONE else 'calls'}"
+    if claim.status is not None:
+        yield "no response" if isinstance(claim.status, str) else f"status {claim.status}"
+    if claim.client is not None:
+        yield f"client {claim.client}"
 
 
 def _number(wanted: int | Bounds) -> str:

@@ -9,7 +9,9 @@ import msgspec
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.language.annotations import Keyed, SingleValue
 from mockcampaign.scenario.language.plain_values import (
+    ApiStatus,
     Bounds,
+    ClientId,
     Duration,
     DurationBounds,
     Number,
@@ -216,11 +218,41 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-Claim: TypeAlias = WebhookClaim | ConsumerExpectation
+class ApiExpectation(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims about the calls of the REST API so far, by the code that manages webhooks. Only `mockcampaign serve
+    --scenario` receives calls."""
 
-ExpectedValues: TypeAlias = dict[str, WebhookExpectation | ConsumerExpectation]
+    requirement: ClassVar = "The code that manages the webhooks makes these calls of the REST API (this scenario)."
+
+    operation: str | None = None
+    """Name of the operation, such as `createWebhook`, as Swagger UI shows it (default: any)."""
+    status: ApiStatus | None = None
+    """Status of the response, or `no-response` if the caller got none (default: any)."""
+    client: ClientId | None = None
+    """Id of the client in the path (default: any)."""
+    count: Number | Bounds = Bounds(at_least=1)
+    """Number of such calls (default: at least 1)."""
+
+    @property
+    def name(self) -> str:
+        """Name of the expectation, such as `api.createWebhook`."""
+        return "api" if self.operation is None else f"api.{self.operation}"
+
+
+Claim: TypeAlias = WebhookClaim | ConsumerExpectation | ApiExpectation
+
+ExpectedValues: TypeAlias = dict[
+    str, WebhookExpectation | ConsumerExpectation | ApiExpectation | tuple[ApiExpectation, ...]
+]
+
+RESERVED = ("consumer", "api")
+"""Names in `expect` that no webhook can have."""
 
 Expected = Annotated[
     ExpectedValues,
-    Keyed("a mapping of webhook names or consumer", WebhookExpectation, {"consumer": ConsumerExpectation}),
+    Keyed(
+        "a mapping of webhook names, consumer or api",
+        WebhookExpectation,
+        {"consumer": ConsumerExpectation, "api": ApiExpectation | tuple[ApiExpectation, ...]},
+    ),
 ]

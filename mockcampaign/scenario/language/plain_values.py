@@ -28,6 +28,9 @@ OUTCOMES = {
 }
 """Outcomes of an attempt besides the status of a response."""
 
+NO_RESPONSE = "no-response"
+"""Status of a call of the REST API whose caller got no complete response."""
+
 
 def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
     try:
@@ -67,6 +70,14 @@ def _parse_outcome(text: str) -> int | str:
     raise InvalidInputError(unknown("outcome", text, ["a status from 100 to 599", *OUTCOMES]))
 
 
+def _parse_api_status(text: str) -> int | str:
+    if text == NO_RESPONSE:
+        return text
+    if re.fullmatch(r"[1-5][0-9][0-9]", text):
+        return int(text)
+    raise InvalidInputError(unknown("status of a call", text, ["a status from 100 to 599", NO_RESPONSE]))
+
+
 def _parse_tag(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
         raise InvalidInputError(f"{text!r} is not a tag, allowed: letters, digits, - and _")
@@ -99,6 +110,19 @@ OutcomeWord = Annotated[
         _parse_outcome,
         f"a status or {', '.join(OUTCOMES)}",
         {"anyOf": [{"type": "integer", "minimum": 100, "maximum": 599}, {"enum": list(OUTCOMES)}]},
+    ),
+]
+ApiStatus = Annotated[
+    int | str,
+    ParsedText(
+        _parse_api_status,
+        f"a status or {NO_RESPONSE}",
+        {
+            "type": ["integer", "string"],
+            "pattern": f"^{NO_RESPONSE}$",
+            "minimum": 100,
+            "maximum": 599,
+        },
     ),
 ]
 Count = Annotated[int, Bounded(1, COUNT_MAX)]

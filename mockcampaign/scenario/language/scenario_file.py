@@ -30,6 +30,8 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a retried batch is topped up with newer events: false (assumed)."""
     webhooks_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
     """Most webhooks of one client: 12 (that there is a limit is documented)."""
+    connections_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Most parallel connections of one client to the REST API: 40 (documented; the status 429 beyond is assumed)."""
     suspend_after: Duration | None = None
     """Time of uninterrupted failures after which a failed attempt suspends its webhook: 0s, never (assumed)."""
     send_delay: Duration | None = None

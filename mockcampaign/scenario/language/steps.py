@@ -195,7 +195,7 @@ class WaitStep(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "f
     """Lets time pass until all expectations are met. If they are not met in time, the step fails."""
 
     until: Expected
-    """Expectations as in `expect`, but of webhooks only."""
+    """Expectations as in `expect`, but not of the consumer."""
     duration: Span
     """Longest time to wait."""
 
@@ -207,7 +207,7 @@ class ProbeStep(SingleValue, frozen=True):
 
 
 class ExpectStep(SingleValue, frozen=True):
-    """States what must be true by now, of webhooks by name and of the consumer."""
+    """States what must be true by now, of webhooks by name, of the consumer and of calls of the REST API."""
 
     expected: Expected
 

@@ -10,6 +10,7 @@ from mockcampaign.server.control_api import (
     mail_operations,
     observe_operations,
     time_operations,
+    user_operations,
 )
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
@@ -50,6 +51,7 @@ API = Api(
         *mail_operations.OPERATIONS,
         *time_operations.OPERATIONS,
         *fault_operations.OPERATIONS,
+        *user_operations.OPERATIONS,
     ),
     body_type=JSON,
     media_types=(JSON,),

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Entry, Happened, Probed, Verified
+from mockcampaign.engine.journal import Attempted, Called, Entry, Happened, Probed, Verified
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report import sentences
 
@@ -29,6 +29,14 @@ def entry_view(position: int, shown: Entry) -> dict[str, Any]:
                 "events": len(shown.events),
                 "outcome": _outcome(shown.outcome),
                 "accepted": shown.outcome.accepted,
+            }
+        case Called():
+            fields = msgspec.to_builtins(shown) | {
+                "ids": shown.ids,
+                "faults": shown.faults,
+                "path": shown.shown_path,
+                "operation_text": sentences.call(shown),
+                "status_text": sentences.call_outcome(shown),
             }
         case Probed():
             fields = _fields(shown, "probed", "events")

@@ -166,8 +166,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="declareFault",
         title="Declare a fault",
-        description="From now on, the fault hits attempts of one webhook or of all. `times` limits how often it hits, "
-        "and `for` how long; with `every`, it hits each n-th attempt, and with `probability`, each attempt with that "
+        description="From now on, the fault hits attempts of one webhook or of all. One whose kind begins with `api-` "
+        "hits calls of the REST API instead, of one `operation` or of all. `times` limits how often it hits, and `for` "
+        "how long; with `every`, it hits each n-th attempt or call, and with `probability`, each with that "
         "probability. Each kind has settings of its own besides.",
         tag=CONTROL_TAG,
         method="POST",

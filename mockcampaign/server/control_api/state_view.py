@@ -45,7 +45,7 @@ class FaultView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     until: int | None
     """The moment at which the fault ends, if it was declared for a time."""
     hits: int
-    """Number of attempts that the fault has hit."""
+    """Number of attempts or calls that the fault has hit."""
 
 
 class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -85,6 +85,15 @@ class UnsupportedView(msgspec.Struct, frozen=True):
     calls: int
 
 
+class CallCountView(msgspec.Struct, frozen=True):
+    """Number of calls of one operation of the REST API that had the same status."""
+
+    operation: str
+    status: int | None
+    """None for calls that got no complete response."""
+    calls: int
+
+
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The state of the served campaign. All moments are milliseconds since 1970."""
 
@@ -100,10 +109,14 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Types whose events have a captured shape."""
     outage_kinds: tuple[str, ...]
     fault_kinds: tuple[str, ...]
+    operations: tuple[str, ...]
+    """Names of the operations of the REST API, whose calls faults may hit."""
     clients: list[int]
     deliveries: DeliveriesView
     webhooks: list[WebhookView]
     faults: list[FaultView]
+    calls: list[CallCountView]
+    """Calls of the REST API. Those of the control API are not counted."""
     unsupported: list[UnsupportedView]
     journal: JournalRange
 
@@ -124,12 +137,14 @@ def state(served: ServedCampaign) -> StateView:
         captured_types=tuple(campaign.shapes),
         outage_kinds=tuple(OUTAGES),
         fault_kinds=tuple(FAULTS),
+        operations=tuple(served.operations),
         clients=served.users.client_ids,
         deliveries=DeliveriesView(
             totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)
         ),
         webhooks=webhooks,
         faults=faults(served),
+        calls=[CallCountView(one.operation, one.status, one.count) for one in hub.totals.calls],
         unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
     )

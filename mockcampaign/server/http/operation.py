@@ -10,7 +10,7 @@ import msgspec
 
 from mockcampaign.server.http.request import FORM, Headers, RequestRejectedError, Values
 from mockcampaign.server.http.request_fields import Fields, NoFields, struct_fields
-from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.server.served_campaign import PacedCampaign, ServedCampaign
 
 CONTROL_TAG = "Control"
 """Tag of the double's own operations in the OpenAPI document."""
@@ -28,6 +28,8 @@ class Call(msgspec.Struct, frozen=True):
     """A request as a handler sees it, besides its fields."""
 
     served: ServedCampaign
+    campaign: PacedCampaign
+    """The campaign at the time of the call: a reset during the call begins another one."""
     method: str
     headers: Headers
     scheme: str = "http"
@@ -42,6 +44,13 @@ class OtherSuccess(msgspec.Struct, frozen=True):
 
     status: int
     body: object
+
+
+class UnknownPath(msgspec.Struct, frozen=True):
+    """A path that no operation has, as far as it may be shown: the rest may name a person."""
+
+    client_id: int | None
+    shown: str
 
 
 class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
@@ -117,3 +126,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Return the body of a failure."""
     choose_media_type: Callable[[Headers], str]
     """Return the media type of the response to a request."""
+    describe_path: Callable[[str], UnknownPath] | None = None
+    """Describe a path that no operation has, for the journal, in which each call of the API is noted.
+
+    None: calls are not noted.
+    """

@@ -5,16 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mockcampaign.errors import InvalidInputError, RejectedError
+from mockcampaign.faults import ApiCutResponse, ApiTimeout, CallFault, RejectedCall
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.http.guard import API_HEADERS, adding
+from mockcampaign.server.http.injected import (
+    Ending,
+    drop,
+    ending_of,
+    hold,
+    is_carried_out,
+    is_silent,
+    pause_of,
+    rejection_of,
+)
 from mockcampaign.server.http.operation import Api, Call, Operation, OtherSuccess, Place
 from mockcampaign.server.http.request import (
     Headers,
@@ -28,6 +40,33 @@ from mockcampaign.server.http.request import (
 )
 from mockcampaign.server.http.request_fields import attribute_fields, is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
+from mockcampaign.serving.client_connection import ClientConnection, connection_of
+from mockcampaign.wallclock import pause
+
+CLIENT_ID = "clientId"
+"""Name of the client's id in a path."""
+
+
+class _Reply(NamedTuple):
+    """A whole response."""
+
+    status: int
+    body: bytes | None
+    media_type: str
+    headers: Mapping[str, str] = {}
+
+
+class _Handled:
+    """How far a call got: what is known of it for the journal, and which faults hit it."""
+
+    __slots__ = ("client_id", "ending", "faults", "ids", "performer")
+
+    def __init__(self) -> None:
+        self.performer: Performer | None = None
+        self.client_id: int | None = None
+        self.ids: dict[str, int] = {}
+        self.faults: tuple[CallFault, ...] = ()
+        self.ending: Ending | None = None
 
 
 class ApiApplication:
@@ -39,6 +78,7 @@ class ApiApplication:
     def __init__(self, api: Api, served: ServedCampaign) -> None:
         self._api = api
         self._served = served
+        self._is_noted = api.describe_path is not None
         self._performers: dict[re.Pattern[str], dict[str, Performer]] = {}
         for operation in api.operations:
             pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", api.prefix + operation.path))
@@ -49,38 +89,120 @@ class ApiApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
+        call = self._call(scope, headers)
+        handled = _Handled()
+        status: int | None = 500  # of uvicorn, unless something else is known
         try:
-            raw: bytes = scope.get("raw_path") or scope["path"].encode()
-            call = Call(
-                self._served,
-                scope["method"],
-                headers,
-                scheme=scope.get("scheme", "http"),
-                path=raw.decode("latin-1"),
-                query=scope["query_string"],
-            )
+            reply = await self._reply(call, path, scope, receive, handled)
+            if isinstance(reply, _Reply):
+                status = None if is_silent(handled.ending) else reply.status
+        except ClientDisconnect:
+            status = None
+            return
+        finally:
+            # Before the response: who has it finds the call in the journal.
+            self._note(call, path, handled, status)
+        match handled.ending:
+            case ApiTimeout(hold=milliseconds):
+                await hold(scope, receive, milliseconds, self._served.closing)
+            case ApiCutResponse():
+                await _send_half(send, reply)
+                await drop(scope, receive)
+            case _:
+                await _send(scope, receive, send, reply)
+
+    def _call(self, scope: Scope, headers: Headers) -> Call:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        return Call(
+            self._served,
+            self._served.campaign,
+            scope["method"],
+            headers,
+            scheme=scope.get("scheme", "http"),
+            path=raw.decode("latin-1"),
+            query=scope["query_string"],
+        )
+
+    async def _reply(
+        self, call: Call, path: str, scope: Scope, receive: Receive, handled: _Handled
+    ) -> _Reply | Response:
+        """Carry a call out, unless a fault prevents that, and return the response. Note in `handled` how far it got."""
+        try:
             performer, texts = self._find(call, path)
+            handled.performer, operation = performer, performer.operation
             in_path = performer.read_path(texts)
+            if self._is_noted:
+                handled.client_id, handled.ids = performer.ids_in(in_path)
+                connection = connection_of(scope)
+                if connection is not None and handled.client_id not in connection.clients:
+                    self._admit_connection(call, handled.client_id, connection)
+                faults = call.campaign.call_hits(operation.id, operation.tag)
+                if faults:
+                    handled.faults, handled.ending = faults, ending_of(faults)
+                    await self._pause(faults)
+                    if not is_carried_out(handled.ending):
+                        return self._failed(call, handled.ending)
             result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
-            await self.reject(send, headers, error)
-        except ClientDisconnect:
-            return
-        else:
-            if isinstance(result, Response):
-                await result(scope, receive, adding(API_HEADERS, send))
-            else:
-                status, body = (
-                    (result.status, msgspec.json.encode(result.body))
-                    if isinstance(result, OtherSuccess)
-                    else (performer.operation.success, result)
-                )
-                await _send(send, status, body, self._api.choose_media_type(headers), {})
+            return self._rejection(call.headers, error)
+        if isinstance(handled.ending, RejectedCall):
+            return self._failed(call, handled.ending)
+        if isinstance(result, Response):
+            return result
+        media_type = self._api.choose_media_type(call.headers)
+        if isinstance(result, OtherSuccess):
+            return _Reply(result.status, msgspec.json.encode(result.body), media_type)
+        return _Reply(operation.success, result, media_type)
 
-    async def reject(self, send: Send, headers: Headers, error: RequestRejectedError) -> None:
-        """Send a failure in the form of this API."""
+    def _admit_connection(self, call: Call, client_id: int | None, connection: ClientConnection) -> None:
+        """Raise `RequestRejectedError` with 429 if the client has too many connections (assumed)."""
+        connections_max = call.campaign.policy.connections_per_client_max
+        if client_id is not None and not self._served.connections.admit(client_id, connection, connections_max):
+            raise RequestRejectedError(
+                429, f"more than {connections_max} parallel connections of this client, which is the limit"
+            )
+
+    async def _pause(self, faults: tuple[CallFault, ...]) -> None:
+        milliseconds = pause_of(faults)
+        if milliseconds:
+            try:
+                await self._served.until_interrupted(pause(milliseconds))
+            except CallInterruptedError as error:
+                raise RequestRejectedError(error.status, str(error)) from None
+
+    def _failed(self, call: Call, ending: Ending | None) -> _Reply:
+        """Return the response of a call that a fault lets fail; nobody gets it if the fault is silent."""
+        if isinstance(ending, RejectedCall):
+            return self._rejection(call.headers, rejection_of(ending))
+        return _Reply(500, None, self._api.choose_media_type(call.headers))
+
+    async def reject(
+        self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers, error: RequestRejectedError
+    ) -> None:
+        """Reject a request before it is looked at."""
+        call = self._call(scope, headers)
+        self._note(call, path, _Handled(), error.status)
+        await _send(scope, receive, send, self._rejection(headers, error))
+
+    def _rejection(self, headers: Headers, error: RequestRejectedError) -> _Reply:
+        """Return a failure in the form of this API."""
         body = msgspec.json.encode(self._api.describe_error(error))
-        await _send(send, error.status, body, self._api.choose_media_type(headers), error.headers)
+        return _Reply(error.status, body, self._api.choose_media_type(headers), error.headers)
+
+    def _note(self, call: Call, path: str, handled: _Handled, status: int | None) -> None:
+        """Add the call to the journal, if calls of this API are noted."""
+        describe, performer = self._api.describe_path, handled.performer
+        if describe is None:
+            return
+        if performer is None:
+            unknown = describe(path)
+            call.campaign.note_call(call.method, "", unknown.client_id, unknown.shown, {}, status)
+        else:
+            operation = performer.operation
+            kinds = tuple([fault.kind for fault in handled.faults]) if handled.faults else ()
+            call.campaign.note_call(
+                call.method, operation.id, handled.client_id, operation.path, handled.ids, status, kinds
+            )
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
@@ -108,6 +230,17 @@ class Performer:
         self._ignores_unknown_parameters = api.ignores_unknown_parameters
         self._attributes = attribute_fields(operation.fields)
         self._numbers = [field.encode_name for field in struct_fields(operation.fields) if is_number(field.type)]
+        # Text in a path may be a person, and so are digits where text is expected.
+        self._ids = [name for name in in_path if name in self._numbers and name != CLIENT_ID]
+
+    def ids_in(self, path: Values) -> tuple[int | None, dict[str, int]]:
+        """Return the id of the client and the other ids in a path, without those that are no numbers."""
+        client_id, ids = path.get(CLIENT_ID), {}
+        for name in self._ids:
+            value = path[name]
+            if isinstance(value, int) and 0 < value <= INT64_MAX:
+                ids[name] = value
+        return client_id if isinstance(client_id, int) and 0 < client_id <= INT64_MAX else None, ids
 
     def read_path(self, texts: Mapping[str, str]) -> Values:
         """Return the fields in the path, decoded: numbers where the operation has numbers."""
@@ -184,10 +317,24 @@ def _gathered(values: Values, name: str) -> Values:
     return others | {name: attributes}
 
 
-async def _send(send: Send, status: int, body: bytes | None, media_type: str, more: Mapping[str, str]) -> None:
+def _start(reply: _Reply) -> Message:
+    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in reply.headers.items())]
+    if reply.body is not None:
+        headers += (b"content-type", reply.media_type.encode()), (b"content-length", b"%d" % len(reply.body))
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}
+
+
+async def _send(scope: Scope, receive: Receive, send: Send, reply: _Reply | Response) -> None:
     """Send a whole response. Starlette's `Response` takes several times as long."""
-    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in more.items())]
-    if body is not None:
-        headers += (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body or b""})
+    if isinstance(reply, Response):
+        await reply(scope, receive, adding(API_HEADERS, send))
+        return
+    await send(_start(reply))
+    await send({"type": "http.response.body", "body": reply.body or b""})
+
+
+async def _send_half(send: Send, reply: _Reply | Response) -> None:
+    """Send a response up to the middle of its body; nothing of one without a body."""
+    if isinstance(reply, _Reply) and reply.body:
+        await send(_start(reply))
+        await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})

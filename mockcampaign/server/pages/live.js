@@ -84,6 +84,9 @@ function renderTotals() {
   write(byId("total-delivered"), counted(deliveries.delivered));
   write(byId("total-discarded"), counted(deliveries.discarded));
   write(byId("total-pending"), counted(deliveries.pending));
+  const sum = (counts) => counts.reduce((whole, { calls: count }) => whole + count, 0);
+  write(byId("total-calls"), counted(sum(state.calls)));
+  write(byId("total-failed-calls"), counted(sum(state.calls.filter(({ status }) => status === null || status >= 400))));
   const calls = state.unsupported.map(({ operation, calls: count }) => `${operation} (${counted(count)})`);
   byId("unsupported").hidden = !calls.length;
   write(byId("unsupported-calls"), visible(calls.join(", ")));

@@ -7,7 +7,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from mockcampaign.server.http.operation import Api, Call, no_such_path
+from mockcampaign.server.http.injected import CHALLENGE
+from mockcampaign.server.http.operation import Api, Call, UnknownPath, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, header, number_or_text
 from mockcampaign.server.http.request_fields import read_fields
 from mockcampaign.server.vendor_api import (
@@ -16,12 +17,12 @@ from mockcampaign.server.vendor_api import (
     smart_campaign_operations,
     suppression_operations,
     transactional_mail_operations,
+    user_operations,
     webhook_operations,
 )
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 from mockcampaign.text import short
 
-REALM = "mockcampaign"
 VENDOR_JSON = "application/vnd.optivo.broadmail.v1+json"
 """The vendor's own media type for the same JSON; a response has it if the client accepts it."""
 _ACCEPTED = VENDOR_JSON.encode()
@@ -38,14 +39,16 @@ class RestError(msgspec.Struct, frozen=True, rename="camel"):
 
 def _admit(call: Call, path: Values) -> None:
     users, authorization = call.served.users, header(call.headers, b"authorization")
-    if users.remembered(path["clientId"], authorization) is not None:
+    if users.is_rotating:
+        call.served.catch_up()
+    elif users.remembered(path["clientId"], authorization) is not None:
         return
     # An unknown client gets the same response: who cannot log in learns nothing.
-    if users.authenticated(read_fields(ClientFields, path).client_id, authorization) is None:
+    if users.authenticated(read_fields(ClientFields, path).client_id, authorization, call.campaign.now) is None:
         raise RequestRejectedError(
             401,
             "no valid credentials for this client, allowed: Authorization: Basic base64(username:password)",
-            headers={"WWW-Authenticate": f'Basic realm="{REALM}", charset="UTF-8"'},
+            headers=CHALLENGE,
         )
 
 
@@ -58,10 +61,22 @@ def _find_missing(call: Call, path: str) -> RequestRejectedError:
     if found is None:
         return no_such_path(call, path)
     _admit(call, {"clientId": number_or_text(found["client_id"])})
-    # The rest of the path may name a person.
-    operation = f"{call.method} /{short(quote(unquote(found['area']), safe=''))}{'/…' if found['rest'] else ''}"
+    operation = f"{call.method} {_shown(found)}"
     call.served.note_unsupported(operation)
     return RequestRejectedError(501, f"{operation} is not an operation of this double; /docs lists those that it has")
+
+
+def _describe_path(path: str) -> UnknownPath:
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return UnknownPath(None, "/…")
+    client_id = number_or_text(found["client_id"])
+    return UnknownPath(client_id if isinstance(client_id, int) else None, _shown(found))
+
+
+def _shown(found: re.Match[str]) -> str:
+    # The rest of the path may name a person.
+    return f"/{short(quote(unquote(found['area']), safe=''))}{'/…' if found['rest'] else ''}"
 
 
 def _describe_error(error: RequestRejectedError) -> RestError:
@@ -76,6 +91,7 @@ API = Api(
     prefix="/rest/{clientId}",
     operations=(
         *webhook_operations.OPERATIONS,
+        *user_operations.OPERATIONS,
         *smart_campaign_operations.OPERATIONS,
         *recipient_list_operations.OPERATIONS,
         *recipient_operations.OPERATIONS,
@@ -98,4 +114,5 @@ API = Api(
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,
+    describe_path=_describe_path,
 )

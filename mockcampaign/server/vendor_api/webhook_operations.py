@@ -277,7 +277,7 @@ async def _verify(call: Call, query: VerifyQuery) -> RestWebhookVerify:
 
 
 def _authenticated(call: Call, fields: ClientFields) -> AuthenticatedUser:
-    user = call.served.users.authenticated(fields.client_id, header(call.headers, b"authorization"))
+    user = call.served.users.authenticated(fields.client_id, header(call.headers, b"authorization"), call.campaign.now)
     assert user is not None, "the API admits users only"
     email = user.username if "@" in user.username else f"{user.username}@example.com"
     return AuthenticatedUser(user.id, user.username, email)

@@ -1,7 +1,10 @@
 // One delivery in full: request, response, timing, and a command that sends it again.
 
 import { call } from "./server.js";
+import { isCall } from "./store.js";
 import { counted, duration, element, moment, plural, since, visible } from "./text.js";
+
+const TITLES = { called: "Call of the REST API", discarded: "Discarded" };
 
 export class Detail {
   /** `say` shows a message to the user, `complain` an error. */
@@ -25,7 +28,7 @@ export class Detail {
     this.wanted += 1;
     this.title.textContent = "Details";
     this.body.replaceChildren(
-      element("p", { class: "empty" }, "Choose a delivery to see its request and response."),
+      element("p", { class: "empty" }, "Choose a delivery to see its request and response, or a call."),
     );
   }
 
@@ -39,8 +42,8 @@ export class Detail {
     this.wanted += 1;
     const { wanted } = this;
     if (record.entry !== "attempted") {
-      this.title.textContent = record.entry === "discarded" ? "Discarded" : "Journal entry";
-      this.body.replaceChildren(facts(this.other(record)));
+      this.title.textContent = TITLES[record.entry] ?? "Journal entry";
+      this.body.replaceChildren(facts(isCall(record) ? this.call(record) : this.other(record)));
       return;
     }
     try {
@@ -55,6 +58,20 @@ export class Detail {
         this.body.replaceChildren(element("p", { class: "empty" }, `Not shown: ${visible(error.message)}`));
       }
     }
+  }
+
+  call(record) {
+    const { operation, line, client } = record.call;
+    return [
+      ["Operation", operation],
+      ["Request", line],
+      ["Response", record.text],
+      ["When", this.when(record.at)],
+      ...(client === null ? [] : [["Client", client]]),
+      ...(record.webhook === null ? [] : [["Webhook", this.nameOf(record.webhook)]]),
+      ["Journal position", counted(record.position)],
+      ["Not kept", "credentials, query and body"],
+    ];
   }
 
   other(record) {

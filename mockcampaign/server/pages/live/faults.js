@@ -3,6 +3,16 @@
 import { call } from "./server.js";
 import { counted, duration, element, plural, visible } from "./text.js";
 
+/** Return whether faults of this kind hit calls of the REST API. */
+const ofCalls = (kind) => kind.startsWith("api-");
+
+const PLACEHOLDERS = {
+  "lost-ack": '{"dropped": "before-response"}',
+  "api-error": '{"timing": "after-effect"}',
+  "api-timeout": '{"timing": "after-effect", "hold": "60s"}',
+  "api-slow": '{"time": "2s"}',
+};
+
 export class Faults {
   /** `act` carries out a call and shows its result to the user. */
   constructor(act) {
@@ -10,6 +20,9 @@ export class Faults {
     this.form = document.getElementById("fault-form");
     this.kind = document.getElementById("fault-kind");
     this.webhook = document.getElementById("fault-webhook");
+    this.operation = document.getElementById("fault-operation");
+    this.kind.addEventListener("change", () => this.offer());
+    this.settings = document.getElementById("fault-settings");
     this.list = document.getElementById("faults");
     this.empty = document.getElementById("faults-empty");
     this.shown = "";
@@ -35,8 +48,14 @@ export class Faults {
 
   know(state, names) {
     if (!this.kind.options.length) {
-      this.kind.append(...state.faultKinds.map((kind) => element("option", {}, kind)));
+      const group = (label, kinds) => element("optgroup", { label }, ...kinds.map((kind) => element("option", {}, kind)));
+      this.kind.append(
+        group("Deliveries", state.faultKinds.filter((kind) => !ofCalls(kind))),
+        group("Calls of the REST API", state.faultKinds.filter(ofCalls)),
+      );
       this.kind.value = "lost-ack";
+      this.operation.append(...state.operations.map((operation) => element("option", {}, operation)));
+      this.offer();
     }
     const known = JSON.stringify([...names]);
     if (known !== this.names) {
@@ -48,6 +67,14 @@ export class Faults {
     }
   }
 
+  /** Offer what the chosen kind may concern: a webhook, or an operation. */
+  offer() {
+    const calls = ofCalls(this.kind.value);
+    this.webhook.closest(".field").hidden = calls;
+    this.operation.closest(".field").hidden = !calls;
+    this.settings.placeholder = PLACEHOLDERS[this.kind.value] ?? "none needed";
+  }
+
   line(view, state) {
     const { kind, times, for: span, every, probability, ...settings } = view.fault;
     const limits = [
@@ -57,7 +84,8 @@ export class Faults {
       ...(probability === undefined ? [] : [`probability ${probability}`]),
       ...(view.until === null ? [] : [`${duration(Math.max(view.until - state.now, 0))} left`]),
     ];
-    const whose = view.webhookId === null ? "all webhooks" : `webhook ${view.webhookId}`;
+    const hooks = view.webhookId === null ? "all webhooks" : `webhook ${view.webhookId}`;
+    const whose = ofCalls(kind) ? (settings.operation === undefined ? "all operations" : "") : hooks;
     const end = element("button", { type: "button", class: "small", "aria-label": `End fault ${view.number}` }, "End");
     end.addEventListener("click", () =>
       this.act(() => call("DELETE", `/faults/${view.number}`), `Fault ${view.number} has ended.`),
@@ -69,8 +97,8 @@ export class Faults {
         "span",
         {},
         element("strong", {}, kind),
-        element("span", { class: "sub" }, visible([whose, ...limits].join(", "))),
-        element("span", { class: "sub" }, `has hit ${plural(view.hits, "attempt")}`),
+        element("span", { class: "sub" }, visible([whose, ...limits].filter(Boolean).join(", "))),
+        element("span", { class: "sub" }, `has hit ${plural(view.hits, ofCalls(kind) ? "call" : "attempt")}`),
       ),
       end,
     );
@@ -80,7 +108,11 @@ export class Faults {
     const field = (name) => document.getElementById(`fault-${name}`).value.trim();
     this.act(async () => {
       const body = { kind: this.kind.value, ...settingsFrom(field("settings")) };
-      if (this.webhook.value) {
+      if (ofCalls(this.kind.value)) {
+        if (this.operation.value) {
+          body.operation = this.operation.value;
+        }
+      } else if (this.webhook.value) {
         body.webhookId = this.webhook.value;
       }
       if (field("times")) {

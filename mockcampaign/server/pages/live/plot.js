@@ -1,5 +1,6 @@
 // Attempts over virtual time: a lane for each webhook, in which every attempt has a mark.
 
+import { isDelivery } from "./store.js";
 import { counted, moment, plural, since } from "./text.js";
 
 const LANES_MAX = 12;
@@ -89,7 +90,7 @@ export class Plot {
     const counts = { success: 0, failure: 0, discard: 0 };
     this.outages = [];
     for (const record of this.store.held()) {
-      if (record.kind !== "other") {
+      if (isDelivery(record)) {
         webhooks.add(record.webhook);
         counts[record.kind] += record.count;
       } else if (record.outage) {
@@ -253,7 +254,7 @@ export class Plot {
     // Successes first, so that they cover no failure.
     const shown = { success: [], failure: [], discard: [] };
     for (const record of this.store.held()) {
-      if (record.kind !== "other" && record.end >= min && record.at <= max) {
+      if (isDelivery(record) && record.end >= min && record.at <= max) {
         shown[record.kind].push(record);
       }
     }

@@ -1,12 +1,17 @@
 // The list of deliveries, one page at a time, for pointer and keyboard.
 
+import { isCall, isDelivery } from "./store.js";
 import { counted, element, mark, moment, since, visible, write } from "./text.js";
 
 const PAGE = 100;
 
+const TROUBLE = new Set(["failure", "discard", "call-failure"]);
+
 const FILTERS = {
-  deliveries: (record) => record.kind !== "other",
-  trouble: (record) => record.kind === "failure" || record.kind === "discard",
+  both: (record) => isDelivery(record) || isCall(record),
+  deliveries: isDelivery,
+  calls: isCall,
+  trouble: (record) => TROUBLE.has(record.kind),
   all: () => true,
 };
 
@@ -206,7 +211,7 @@ export class Rows {
       cell("time", moment(record.at).slice(5), moment(record.at, { precise: true })),
       cell("since", since(record.at - this.started)),
       cell("hook clip", name, name),
-      cell("attempt", attemptsOf(record)),
+      isCall(record) ? cell("attempt clip", record.call.name, record.call.line) : cell("attempt", attemptsOf(record)),
       cell("outcome clip", text, text),
       cell("number size", record.events === null ? "" : counted(record.events)),
     );

@@ -7,6 +7,12 @@ import { counted, duration, plural } from "./text.js";
 export const RECORDS_MAX = 20_000;
 const PAGE = 1_000;
 
+/** Return whether a record is an attempt or a discard. */
+export const isDelivery = ({ kind }) => kind === "success" || kind === "failure" || kind === "discard";
+
+/** Return whether a record is a call of the REST API. */
+export const isCall = ({ entry }) => entry === "called";
+
 export class Store {
   constructor(changed) {
     this.changed = changed;
@@ -145,6 +151,7 @@ function recorded(entry) {
     text: "",
     faults: entry.faults ?? [],
     outage: null,
+    call: null,
   };
   const describe = DESCRIBED[entry.entry];
   if (describe) {
@@ -202,6 +209,18 @@ const DESCRIBED = {
   verified(record, entry) {
     record.events = entry.events;
     record.text = `verified: ${entry.outcome.status ?? entry.outcome.reason ?? "timed out"}`;
+  },
+  called(record, entry) {
+    record.kind = entry.status === null || entry.status >= 400 ? "call-failure" : "call";
+    record.webhook = entry.ids.webhookId ?? null;
+    record.call = {
+      name: entry.operation_text,
+      operation: entry.operation || "none of this double",
+      line: `${entry.method} ${entry.path}`,
+      client: entry.client_id,
+    };
+    record.text = entry.status_text;
+    record.faults = []; // the text names them
   },
   probed(record, entry) {
     record.text = `probe: ${plural(entry.count, "event")} stored`;
