@@ -16,6 +16,16 @@ CHARACTERS_MAX = 300
 
 _INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
+_STOCK = "|".join(
+    (
+        *("internal server error", "bad gateway", "service (temporarily )?unavailable", "gateway time-?out"),
+        *("bad request", "unauthorized", "forbidden", "not found", "method not allowed", "too many requests"),
+        *("unprocessable (entity|content)", "request entity too large", "server got itself in trouble"),
+        r"the server encountered an internal error[^.]*\.[^.]*\.",
+        *("error", r"nginx(/[\d.]+)?"),
+    )
+)
+"""Texts of default pages: reason phrases, and those of Python's server, Werkzeug and nginx."""
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -25,7 +35,12 @@ def response_body(entries: Sequence[Entry], statuses: Iterable[int | None]) -> R
     outcomes = (entry.outcome for entry in reversed(entries) if isinstance(entry, Attempted | Requested))
     newest = next((one for one in outcomes if isinstance(one, Responded) and one.status in wanted), None)
     text = "" if newest is None else _text(newest)
-    return ResponseBody(status=newest.status, text=text) if newest is not None and text else None
+    return None if newest is None or _is_stock(text, newest.status) else ResponseBody(status=newest.status, text=text)
+
+
+def _is_stock(text: str, status: int) -> bool:
+    """Return whether a text says no more than the status, as default pages of frameworks and proxies do."""
+    return not re.sub(rf"{_STOCK}|\W|{status}", "", text, flags=re.IGNORECASE)
 
 
 def _text(response: Responded) -> str:

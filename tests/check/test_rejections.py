@@ -137,3 +137,19 @@ def test_a_consumer_that_rejects_events_nobody_captured_needs_a_captured_one() -
     for found in result.rules:
         assert found.outcome == "not-exercised"
         assert found.actual == "Needs a captured open, which shows what such events look like (--like)"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "Internal Server Error",
+        "<title>500 Internal Server Error</title><h1>Internal Server Error</h1><p>The server encountered an internal "
+        "error and was unable to complete your request. Either the server is overloaded or there is an error in the "
+        "application.</p>",
+        "<html><head><title>500 Internal Server Error</title></head><body><center><h1>500 Internal Server Error</h1>"
+        "</center><hr><center>nginx/1.22.1</center></body></html>",
+    ],
+)
+def test_a_default_page_is_not_quoted(page: str) -> None:
+    found = only_finding(responding(lambda body: HTMLResponse(page, 500)))
+    assert not [fact for fact in found.facts if isinstance(fact, ResponseBody)]
