@@ -125,7 +125,7 @@ def test_a_whole_mailing_falls_due_over_time(server: Server, httpserver: HTTPSer
     sent = server.control("POST", "/mailing", {"recipients": 300, "rates": {"filtered": 0, "in_two_lists": 0}}).json()
     assert sent["byType"]["sent"] == 300
     assert sum(sent["byType"].values()) == sent["events"] > 300
-    assert server.state()["deliveries"]["delivered"] == 0
+    assert server.state()["deliveries"]["delivered"] <= 1  # the first mail is sent at once
     server.advance("1h")
     events = [event for request, _ in httpserver.log for event in request.get_json()]
     assert {(event["type"], event["mailingId"]) for event in events} == {("sent", sent["mailingId"])}
