@@ -21,6 +21,7 @@ import requests
 from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 
+from called_main import called_main
 from mockcampaign.cli import cli
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.shape_file import shape_yaml
@@ -235,6 +236,33 @@ def test_https_with_a_certificate_created_at_the_start(tmp_path: Path) -> None:
         ):
             secured.sendall(b"GET /docs HTTP/1.1\r\nHost: api.campaign.episerver.net\r\nConnection: close\r\n\r\n")
             assert secured.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_a_ca_is_used_again_so_that_clients_trust_it_once(tmp_path: Path) -> None:
+    arguments = ["--tls", "--tls-ca-file", "ca.pem"]
+    authorities = []
+    for _ in range(2):
+        with serving(*arguments, folder=tmp_path) as server:
+            authorities.append((tmp_path / "ca.pem").read_bytes())
+            context = ssl.create_default_context(cadata=authorities[0].decode())
+            with urllib.request.urlopen(f"{server.url}/__mockcampaign/health", context=context, timeout=20) as answer:
+                assert json.load(answer)["status"] == "ok"
+    assert authorities[0] == authorities[1]
+    assert os.name != "posix" or (tmp_path / "ca.pem.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [(None, "its key ca.pem.key is missing"), (b"no key", "it and ca.pem.key are no CA and its key")]
+)
+def test_a_ca_that_cannot_be_used_again_is_rejected_and_stays(tmp_path: Path, key: bytes | None, why: str) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(b"somebody else's")
+    if key is not None:
+        Path(f"{path}.key").write_bytes(key)
+    status, _, complained = called_main("serve", "--port", "0", "--tls", "--tls-ca-file", str(path))
+    assert status == 2
+    assert why in complained
+    assert path.read_bytes() == b"somebody else's"
 
 
 def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
