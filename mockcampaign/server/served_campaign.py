@@ -18,7 +18,7 @@ from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
-from mockcampaign.engine.journal import Called, Journal
+from mockcampaign.engine.journal import Called, Happened, Journal
 from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
@@ -94,6 +94,12 @@ class KnownMailings:
     def __contains__(self, client_and_mailing: tuple[int, int]) -> bool:
         return client_and_mailing[1] == SAMPLE_MAILING_ID or client_and_mailing in self._known
 
+    def add_of_event(self, client_id: int, payload: bytes | msgspec.Raw) -> None:
+        """Remember the mailing that an event belongs to, if it has one."""
+        mailing_id = msgspec.json.decode(payload, type=_OfMailing).mailing_id
+        if isinstance(mailing_id, int):
+            self.add(client_id, mailing_id)
+
     def add(self, client_id: int, mailing_id: int) -> None:
         """Remember a mailing of a client."""
         self._known[client_id, mailing_id] = None
@@ -134,9 +140,7 @@ class PacedCampaign(Campaign):
             self._keep_position(client_id)
         for _, due in prepared[:1]:
             for _, payload in due.payloads[:1]:
-                mailing_id = msgspec.json.decode(payload, type=_OfMailing).mailing_id
-                if isinstance(mailing_id, int):
-                    self.mailings.add(due.client_id, mailing_id)
+                self.mailings.add_of_event(due.client_id, payload)
 
     def put_mailing(self, mailing: Mailing) -> MailingSent:
         self.mailings.add(mailing.client_id, mailing.mailing_id)
@@ -156,6 +160,9 @@ class PacedCampaign(Campaign):
     def resume(self, kept: KeptCampaign) -> None:
         """Go on with the generators and mailings of the process before."""
         self.clients.resume(kept.client_rows)
+        for entry in kept.entries:
+            if isinstance(entry, Happened) and entry.events:
+                self.mailings.add_of_event(entry.client_id, entry.events[0])
         for client_id, position in kept.generators.items():
             self.resume_generator(client_id, position)
         for mailing in kept.mailings:

@@ -139,6 +139,19 @@ def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
         assert activated(server, "http://127.0.0.1:9/hook", "click") > second
 
 
+def test_mailings_of_earlier_events_still_exist(tmp_path: Path) -> None:
+    with receiving() as consumer:
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            number = activated(server, consumer.url)
+            assert control(server, "/emit", {"type": "open", "count": 1}).ok
+            assert control(server, "/clock/advance", {"by": "1s"}).ok
+            server.process.kill()
+        [[event]] = consumer.batches
+        with serving("--state", "state", "--virtual", folder=tmp_path) as server:
+            path = f"/webhooks/{number}/verify?mailingId={json.loads(event)['mailingId']}"
+            assert rest(server, "GET", path).ok
+
+
 def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_path: Path) -> None:
     address = "open+anna@example.com"
     with receiving() as consumer:
