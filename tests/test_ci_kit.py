@@ -177,7 +177,8 @@ def running(arguments: list[str], **environment: str) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "")
+    calls = [line for line in err.splitlines() if re.fullmatch(r"\S+Z \d+ [A-Z]+ /\S+ \d{3} \w+", line)]
+    assert (process.returncode, err.splitlines()) == (0, calls)
 
 
 def health(command: list[str], url: str, was: str) -> int:

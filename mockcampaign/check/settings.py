@@ -22,7 +22,7 @@ MAILING_IDS = range(910_000_000_000, 911_000_000_000)
 """Mailing ids of the events that checks send."""
 
 
-EVENTS, EVENTS_FOR_EXAMPLE = 35_000, 500
+EVENTS, EVENTS_FOR_EXAMPLE = 40_000, 500
 """Greatest number of events of a check, and how many more it may make for each example.
 
 A correct consumer gets about half of them; the rest is for reducing failing cases.

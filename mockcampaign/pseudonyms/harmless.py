@@ -79,6 +79,8 @@ _BIRTH = _words(
     """
 )
 
+# Each group of digits alone could be a version.
+_PHONE = re.compile(r"\+ ?\d|\d{2,}(?:[ ()/-]{1,3}\d{2,}){2,}|\d{3,}[ ()/-]{1,3}\d{5,}")
 _MOMENT_NAME = re.compile(r"(?i:created|modified|time|date|moment)(?!.*[iI]d$)|[a-z]At$|_at$|^(?:at|ts)$")
 _MOMENTS = range(978_307_200, 4_102_444_800)  # the years 2001 to 2100, in seconds since 1970
 _CREATED = range(10**14)  # milliseconds up to the year 5138
@@ -220,7 +222,9 @@ def text_stays(name: str, text: str) -> bool:
 def is_description(name: str, text: str) -> bool:
     """Return whether a field with this name contains words that stay, if they are known (`word_stays`)."""
     described = _DESCRIPTIONS.get(kind_of(name))
-    return described is not None and len(text) <= 512 and bool(described.form.fullmatch(text))
+    if described is None or len(text) > 512 or _PHONE.search(text):
+        return False
+    return bool(described.form.fullmatch(text))
 
 
 def word_stays(name: str, word: str) -> bool:

@@ -155,9 +155,9 @@ def test_a_whole_check_has_room_for_reducing_what_fails(bug: str | None) -> None
 
 
 def test_more_examples_have_more_events_and_a_sweep_twice_as_many() -> None:
-    assert Settings(now=0, examples=20).events_max() == 45_000
-    assert Settings(now=0, examples=100).events_max() == 85_000
-    assert Settings(now=0, examples=20, sweep=True).events_max() == 90_000
+    assert Settings(now=0, examples=20).events_max() == 50_000
+    assert Settings(now=0, examples=100).events_max() == 90_000
+    assert Settings(now=0, examples=20, sweep=True).events_max() == 100_000
     assert Settings(now=0, events=7, sweep=True).events_max() == 7
 
 

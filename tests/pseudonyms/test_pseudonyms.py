@@ -83,6 +83,8 @@ def test_what_is_known_to_be_harmless_stays(name: str, value: Any) -> None:
         ("category", "Wu", r"[A-Z][a-z]"),
         ("status", "ErikaOpened", r"[A-Z][a-z]{4}[A-Z][a-z]{5}"),
         ("userAgent", "Erika/5.0 (X11; Linux)", r"[A-Z][a-z]{4}/5\.0 \(X11; Linux\)"),
+        ("userAgent", "gQsh/5.0 (+49 151 10000000; Linux)", r"(?!.*151 1000).*\+\d\d \d{3} \d{8}.*"),
+        ("device", "iPhone 0151 12345678", r"\w{6} 0\d{3} \d{8}"),
         ("os", "Mustermann OS 12", r"[A-Z][a-z]{9} OS 12"),
         ("browser", "0151234567", r"0\d{9}"),
         ("userAgent", "bot (jane@corp.test)", r"[a-z]{3} \([a-z]{4}@recipient\.example\)"),
