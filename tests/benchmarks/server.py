@@ -181,7 +181,8 @@ def call(url: str, method: str, path: str, body: object = None) -> None:
 def serving(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     command = ["-m", "mockcampaign", "serve", "--port", "0", "--virtual", "--webhooks-per-client-max", "1000000"]
     command += arguments
-    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+    silent = subprocess.DEVNULL  # a line for each call
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=silent, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             found = re.search(r"(http://\S+)/docs", line)
