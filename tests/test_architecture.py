@@ -41,7 +41,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
-        < durations < faults < shape < engine events samples transport < clients < campaign judging strategies
+        < durations extras < faults < shape < engine events samples transport < clients < campaign judging strategies
         < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """

@@ -26,6 +26,7 @@ from mockcampaign.cli.terminal import (
 )
 from mockcampaign.cli.usage import unknown_command, usage_line
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
+from mockcampaign.extras import naming_extras
 from mockcampaign.text import printable
 
 COMMANDS = {
@@ -94,7 +95,8 @@ def main() -> NoReturn:
     """Run the command line, and exit with its status."""
     open_streams()
     try:
-        status = cli.main(prog_name="mockcampaign", standalone_mode=False)
+        with naming_extras():
+            status = cli.main(prog_name="mockcampaign", standalone_mode=False)
     except click.exceptions.Abort:
         status = interrupted()
     except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:
