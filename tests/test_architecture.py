@@ -112,8 +112,8 @@ LEVELS = {
         < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view mail_operations state_view time_operations user_operations
-        < delivery_view fault_operations stream
+        emit_operations entry_view state_view time_operations user_operations
+        < delivery_view fault_operations mail_operations stream webhook_commands
         < observe_operations < api
     """,
     "server.http": "guard request < access injected request_fields < operation < openapi routes",

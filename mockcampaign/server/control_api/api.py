@@ -11,6 +11,7 @@ from mockcampaign.server.control_api import (
     observe_operations,
     time_operations,
     user_operations,
+    webhook_commands,
 )
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
@@ -47,6 +48,7 @@ API = Api(
     prefix=PREFIX,
     operations=(
         *observe_operations.OPERATIONS,
+        *webhook_commands.OPERATIONS,
         *emit_operations.OPERATIONS,
         *mail_operations.OPERATIONS,
         *time_operations.OPERATIONS,
