@@ -108,11 +108,11 @@ LEVELS = {
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        access_log client_connections hub pacer response_types state_file users < served_campaign < http < vendor_api
-        < control_api < app < serve
+        access_log client_connections consumer_probe hub pacer response_types state_file users < served_campaign < http
+        < vendor_api < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view state_view time_operations user_operations
+        emit_operations entry_view state_view stored_operations time_operations user_operations
         < delivery_view fault_operations mail_operations stream webhook_commands
         < observe_operations < api
     """,

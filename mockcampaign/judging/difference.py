@@ -139,16 +139,16 @@ def compare(
     """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
     Names of fields in objects have dots between them. An event that was sent without being acknowledged may be stored
-    or not.
+    or not. Events that a bounded journal has dropped are left out.
     """
     payloads = sent_events(ledger.happened)
     stored = list(map(comparable, stored))
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         stored = [_only(event, by) for event in stored]
-    sent = Counter(payloads[serial] for serial in ledger.attempted)
+    sent = Counter(payloads[serial] for serial in ledger.attempted if serial in payloads)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
-    delivered = Counter(payloads[serial] for serial in set(ledger.delivered()))
+    delivered = Counter(payloads[serial] for serial in set(ledger.delivered()) if serial in payloads)
     found = difference(delivered, sent, Counter(stored), shape)
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent, shape)))

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Required, TypedDict, Unpack
 
 import click
 
@@ -23,7 +23,7 @@ from mockcampaign.cli.options import (
     routes_to,
     wait_option,
 )
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
+from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber, WordType
 from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
@@ -78,13 +78,6 @@ _FROM_ENVIRONMENT = {
 
 _COMMANDS = ("probe_command", "restart_command", "break_command", "restore_command")
 """Options whose values are commands, by the names of their parameters."""
-
-
-class _Names(click.ParamType[tuple[str, ...]]):
-    name = "names"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 class _CheckOptions(TypedDict):
@@ -167,9 +160,9 @@ class _CheckOptions(TypedDict):
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
 @click.option("--probe-states", "states", metavar="JMESPATH", help="Path to the states.  [default: @]")
-@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
-@click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
-@click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
+@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
+@click.option("--rules", type=Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
+@click.option("--skip", type=Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
 @click.option(
     "--examples",
     type=WholeNumber(1, 10_000),

@@ -124,6 +124,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Calls of the REST API. Those of the control API are not counted."""
     unsupported: list[UnsupportedView]
     journal: JournalRange
+    probe: str | None
+    """What reports the events that the consumer has stored; None if nothing does."""
 
 
 def state(served: ServedCampaign) -> StateView:
@@ -153,6 +155,7 @@ def state(served: ServedCampaign) -> StateView:
         calls=[CallCountView(one.operation, one.status, one.count) for one in hub.totals.calls],
         unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
+        probe=None if served.consumer is None else served.consumer.shown,
     )
 
 
