@@ -109,7 +109,7 @@ LEVELS = {
     """,
     "server": """
         access_log client_connections consumer_probe hub pacer response_types state_file users < served_campaign < http
-        < vendor_api < control_api < app < serve
+        < examples vendor_api < control_api < app < serve
     """,
     "server.control_api": """
         emit_operations entry_view state_view stored_operations time_operations user_operations
