@@ -348,7 +348,9 @@ class _Planner:
         """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
         if not self._operations:
             raise self._document.problem(
-                at, "nobody calls the REST API here: only `mockcampaign serve --scenario` receives calls"
+                at,
+                "nobody calls the REST API here: only `mockcampaign serve --scenario` and `mockcampaign drill "
+                "provisioning --scenario` receive calls",
             )
         if operation is not None and operation not in self._operations:
             raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))

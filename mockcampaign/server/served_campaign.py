@@ -203,6 +203,7 @@ class PacedCampaign(Campaign):
         )
         self.journal.add_call(call)
         self.on_call(call)
+        self.pacer.called()
 
     async def fetch(self, request: Request) -> Outcome:
         return await outcome_of(self._transport.send, request)
@@ -216,7 +217,8 @@ class PacedCampaign(Campaign):
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         end = self.now + duration
         while not condition() and self.now < end:
-            await self.pacer.reached(min(self.now + SECOND, end))
+            # A call may meet the condition at any moment, also while only the control API moves time.
+            await self.pacer.reached_or_called(min(self.now + SECOND, end))
 
 
 class ServedCampaign:
