@@ -59,7 +59,7 @@ class Pacer(Driver):
         self._moments: list[tuple[int, asyncio.Future[None]]] = []
         self._idle: list[asyncio.Future[None]] = []
         self._impatient: list[asyncio.Future[None]] = []
-        """Those of `_moments` that a call of the REST API ends, too."""
+        """Tasks of `_moments` that a call of the REST API releases, too."""
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
         self._ended = ""
