@@ -496,9 +496,14 @@ def set_up_case(case: SetUpCase) -> str:
     return f"call {case.number} ({case.operation}) {how}{effect}"
 
 
+def exit_statuses(statuses: Sequence[int | None]) -> str:
+    """Return the exit statuses of runs of a command; one that ran for too long was stopped."""
+    return ", ".join("stopped" if status is None else str(status) for status in statuses)
+
+
 def _set_up_left(fact: SetUpLeft) -> str:
     where, runs = set_up_case(fact.case), counted(fact.runs, "run")
-    ended = ", ".join("stopped" if status is None else str(status) for status in fact.statuses)
+    ended = exit_statuses(fact.statuses)
     match fact.mistake:
         case SetUpMistake.DOUBLED:
             return f"{where}: {counted(fact.webhooks, 'activated webhook')} too many after {runs}"

@@ -116,6 +116,7 @@ class PacedCampaign(Campaign):
     on_call: Callable[[Called], object]
     """Receives each call of the REST API."""
     targets: AllowedTargets | None
+    users: Users
     mailings: KnownMailings
     state_file: StateFile | None
 
@@ -133,6 +134,12 @@ class PacedCampaign(Campaign):
             raise FaultInputError(
                 f"fault {fault.kind}: {unknown('operation', fault.operation, self.operations)}", "operation"
             )
+
+    def rotate_user(self, password: str, *, username: str | None, client_id: int, after: int) -> None:
+        user = self.users.named(client_id, username)
+        if user is None:
+            raise InvalidInputError(f"rotate: client {client_id} has no such user")
+        self.users.rotate(client_id, user, password, self.now + after)
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         super().put(prepared)
@@ -315,6 +322,7 @@ class ServedCampaign:
         self.campaign.on_call = self._called
         self.campaign.operations = self.operations
         self.campaign.mailings = KnownMailings()
+        self.campaign.users = self.users
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(
