@@ -65,11 +65,13 @@ class DeployDrill:
         self.bench = Bench(context, slot)
         self._traffic = Traffic(self.bench, every=plan.every, batch=plan.batch, pace=plan.pace)
         self._deployed: list[Deployed] = []
+        self._deploying_since: int | None = None
+        """When a deployment began that has not ended."""
 
     async def result(self) -> RunResult:
-        """Run the drill and return its result.
+        """Run the drill and return its result, which is inconclusive if a command fails.
 
-        Raises `CouldNotTellError` if the consumer fails before anything is deployed, or if a command fails.
+        Raises `CouldNotTellError` if the consumer fails before anything is deployed.
         """
         trouble: str | None = None
         with self.bench.unrecorded():
@@ -77,7 +79,13 @@ class DeployDrill:
             for number, deployment in enumerate(self._plan.deployments, 1):
                 self._on_deployment(number, len(self._plan.deployments))
                 await self._traffic.pass_time(self._traffic.began + deployment.at)
-                deployed = await self._deploy(deployment)
+                self._deploying_since = self._traffic.now
+                try:
+                    deployed = await self._deploy(deployment)
+                except CouldNotTellError as error:
+                    trouble = str(error)
+                    break
+                self._deploying_since = None
                 self._deployed.append(deployed)
                 if deployed.recovered is None:
                     trouble = None if self._is_reached() else self._unreachable(deployed)
@@ -223,12 +231,14 @@ class DeployDrill:
 
     def _judged(self, difference: Difference | None, trouble: str | None) -> RunResult:
         bench, entries = self.bench, self.bench.campaign.journal.entries
-        rules = [*judge_deploy(self._evidence(difference, entries), bench.campaign.masking), *self._general(entries)]
+        trouble = None if trouble is None else self._masked(trouble)
+        evidence = self._evidence(difference, entries, trouble)
+        rules = [*judge_deploy(evidence, bench.campaign.masking), *self._general(entries)]
         result = scenario_result(
             name=NAME,
             file="",
             target=bench.url,
-            trouble=None if trouble is None else self._masked(trouble),
+            trouble=trouble,
             webhooks={f"webhook {number + 1}": bench.webhook(number).id for number in WEBHOOKS},
             rules=rules,
             expectations=[],
@@ -237,7 +247,7 @@ class DeployDrill:
         )
         return run_result([result])
 
-    def _evidence(self, difference: Difference | None, entries: Iterable[Entry]) -> DeployEvidence:
+    def _evidence(self, difference: Difference | None, entries: Iterable[Entry], trouble: str | None) -> DeployEvidence:
         ledger = self.bench.ledger
         sums = ledger.deliveries
         attempts = [(position, entry) for position, entry in enumerate(entries) if isinstance(entry, Attempted)]
@@ -259,6 +269,7 @@ class DeployDrill:
             ),
             attempts=attempts,
             acknowledged=len(acknowledged),
+            trouble=trouble,
             difference=difference,
             missing_at=self._moments(() if difference is None else difference.missing, acknowledged),
             duplicates_at=self._moments(() if difference is None else difference.surplus, first),
@@ -282,7 +293,9 @@ class DeployDrill:
         """Return a rule that leaves a planned downtime alone."""
 
         def concerns(entry: Attempted) -> bool:
+            since = self._deploying_since
             planned = any(one.began <= entry.last_at and entry.at <= one.over for one in self._deployed)
+            planned = planned or (since is not None and entry.last_at >= since)
             return rule.concerns(entry) and (isinstance(entry.outcome, Responded) or not planned)
 
         return msgspec.structs.replace(rule, concerns=concerns)

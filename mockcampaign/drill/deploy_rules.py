@@ -16,6 +16,7 @@ from mockcampaign.judging.fact import (
     DeployStored,
     DeployTook,
     EventDifference,
+    Inconclusive,
     Needs,
     Precondition,
     Reply,
@@ -128,6 +129,8 @@ class DeployEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts, with their positions in the journal."""
     acknowledged: int
     """Number of different events that were acknowledged."""
+    trouble: str | None = None
+    """Why the drill ended early; None if it did not."""
     difference: Difference | None = None
     """How the store differs; None without a probe."""
     missing_at: Sequence[int] = ()
@@ -174,8 +177,10 @@ def _accepts(evidence: DeployEvidence) -> _Judged:
 def _stored(evidence: DeployEvidence) -> Iterator[_Judged]:
     found = evidence.difference
     if found is None:
+        outcome: Judgement = "not-exercised" if evidence.trouble is None else "could-not-tell"
+        why = Needs(need="probe") if evidence.trouble is None else Inconclusive(message=evidence.trouble)
         for rule in (STORES, ONCE, UNCHANGED):
-            yield rule, "not-exercised", (Needs(need="probe"),), (), ()
+            yield rule, outcome, (why,), (), ()
         return
     whole = found.seen(DURING_DEPLOY)
     stored = DeployStored(
