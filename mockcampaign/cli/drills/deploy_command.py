@@ -79,7 +79,7 @@ class _DeployOptions(TypedDict):
     no_color: bool
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Deploy the consumer while deliveries go on.")
 @click.argument("url")
 @click.option(
     "--at",

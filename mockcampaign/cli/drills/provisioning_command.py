@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mockcampaign.drill.provisioning import OnCase
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Run your set-up while each of its calls fails.")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND…")
 @click.option(
     "--env",
