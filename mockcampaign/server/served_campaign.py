@@ -275,7 +275,7 @@ class ServedCampaign:
         self.on_call: Callable[[Called], object] | None = None
         """Receives each call of the REST API, also after a reset."""
         self.consumer: ConsumerProbe | None = None
-        """What reports the events that the consumer has stored; None if nothing does."""
+        """The probe that reports the events that the consumer has stored; None if there is none."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew(None if state_file is None else state_file.load())

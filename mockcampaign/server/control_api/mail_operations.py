@@ -57,7 +57,7 @@ class MailView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     status: str
     events: list[MailEventView]
     acts: tuple[EventType, ...]
-    """What its recipient can do."""
+    """Events that its recipient can cause."""
 
 
 class SendMailRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ class TransactionalMailView(msgspec.Struct, frozen=True, rename="camel", kw_only
 
 
 class MailChoices(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What single mails can be, and what can become of them."""
+    """Transactional mails to send, and the choices of their recipients."""
 
     transactional_mails: list[TransactionalMailView]
     links: list[str]

@@ -125,7 +125,7 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     unsupported: list[UnsupportedView]
     journal: JournalRange
     probe: str | None
-    """What reports the events that the consumer has stored; None if nothing does."""
+    """The probe that reports the events that the consumer has stored; None if there is none."""
 
 
 def state(served: ServedCampaign) -> StateView:

@@ -22,7 +22,7 @@ from mockcampaign.server.http.request_fields import NoFields
 
 
 class DifferingEvent(msgspec.Struct, frozen=True):
-    """An event that the consumer has stored otherwise than it should."""
+    """An event that is missing from the store, duplicated there or altered."""
 
     kind: str
     """`missing`, `duplicate` or `altered`."""
@@ -33,7 +33,7 @@ class DifferingEvent(msgspec.Struct, frozen=True):
 
 
 class StoredView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What the consumer has stored, compared with the events that it has acknowledged."""
+    """The stored events, compared with those that the consumer has acknowledged."""
 
     at: int
     """Milliseconds since 1970."""

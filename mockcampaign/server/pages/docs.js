@@ -12,7 +12,7 @@ window.ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: false,
   validatorUrl: null,
-  // Otherwise the browser answers a 401 with a dialog of its own, and the call hangs until somebody closes it.
+  // Otherwise the browser opens a dialog of its own for a 401, and the call hangs until somebody closes it.
   // Credentials come from Authorize alone.
   requestInterceptor(request) {
     request.credentials = "omit";

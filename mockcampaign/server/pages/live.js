@@ -64,7 +64,7 @@ const stored = new Stored();
 const webhookForm = new WebhookForm(act);
 const DONE = { activate: "is activated", deactivate: "is deactivated", delete: "is deleted" };
 const webhooks = new WebhooksTable({
-  refused: complain,
+  hindered: complain,
   update: (webhook) => webhookForm.open(webhook),
   command: ({ id }, command) =>
     act(

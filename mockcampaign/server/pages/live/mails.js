@@ -199,14 +199,14 @@ export class Mails {
     for (const [type, button] of row.buttons) {
       const able = mail.acts.includes(type);
       button.setAttribute("aria-disabled", String(!able));
-      button.title = able ? "" : refusal(mail);
+      button.title = able ? "" : obstacle(mail);
     }
   }
 
   press(row, type) {
     const { mail } = row;
     if (!mail.acts.includes(type)) {
-      this.complain(refusal(mail));
+      this.complain(obstacle(mail));
     } else if (CHOSEN.has(type)) {
       this.ask(mail, type);
     } else {
@@ -263,4 +263,4 @@ export class Mails {
   }
 }
 
-const refusal = (mail) => `mail ${mail.mailId} is not sent to its recipient, so nothing can become of it`;
+const obstacle = (mail) => `mail ${mail.mailId} is not sent to its recipient, so nothing can become of it`;

@@ -39,7 +39,7 @@ export class WebhookForm {
   open(webhook) {
     this.webhook = webhook;
     this.form.reset();
-    this.refuse("");
+    this.reject("");
     const changes = webhook !== null;
     write(byId("webhook-title"), changes ? `Update webhook ${webhook.id}` : "New webhook");
     write(byId("webhook-save"), changes ? "Update" : "Create");
@@ -75,7 +75,7 @@ export class WebhookForm {
       this.dialog.close();
       this.act(() => done);
     } catch (error) {
-      this.refuse(error.message);
+      this.reject(error.message);
     } finally {
       button.setAttribute("aria-disabled", "false");
     }
@@ -112,8 +112,8 @@ export class WebhookForm {
     }
   }
 
-  /** Show why the server refused the form, each part at the field that it names. */
-  refuse(text) {
+  /** Show why the server rejects the form, each part at the field that it names. */
+  reject(text) {
     for (const shown of this.form.querySelectorAll(".field .form-error")) {
       shown.remove();
     }

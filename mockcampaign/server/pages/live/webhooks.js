@@ -8,7 +8,7 @@ const SHOWN_MORE = 200;
 export class WebhooksTable {
   /**
    * `act` has `startOutage`, `endOutage`, `retry`, `update`, `verify` and `command`, each called with a webhook;
-   * `refused` shows why a command is not possible.
+   * `hindered` shows why a command is not possible.
    */
   constructor(act) {
     this.act = act;
@@ -89,7 +89,7 @@ export class WebhooksTable {
       const button = element("button", { type: "button", class: "small", "aria-label": `${verb} webhook ${id}` }, text);
       button.addEventListener("click", () => {
         if (button.getAttribute("aria-disabled") === "true") {
-          this.act.refused(refusal(row.webhook, command, row.state));
+          this.act.hindered(obstacle(row.webhook, command, row.state));
         } else if (command === "update") {
           this.act.update(row.webhook);
         } else {
@@ -153,7 +153,7 @@ export class WebhooksTable {
     for (const [command, button] of row.commands) {
       const able = state.webhookCommands[command].includes(webhook.status);
       button.setAttribute("aria-disabled", String(!able));
-      button.title = able ? "" : refusal(webhook, command, state);
+      button.title = able ? "" : obstacle(webhook, command, state);
     }
     writeUrl(row.target, webhook.targetUrl);
     row.target.title = webhook.targetUrl;
@@ -175,7 +175,7 @@ export class WebhooksTable {
 
 const COMMANDS = ["activate", "deactivate", "update", "delete"];
 
-const refusal = (webhook, command, state) =>
+const obstacle = (webhook, command, state) =>
   `${command} webhook ${webhook.id}: it is ${webhook.status}, and must be ${state.webhookCommands[command].join(" or ")}`;
 
 const AUTHENTICATIONS = { none: "", basicAuth: "HTTP Basic", keyAuth: "key in a header" };
