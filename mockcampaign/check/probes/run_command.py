@@ -8,15 +8,19 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.consumer_store import HOW_TO_SELECT
 
 CREDENTIAL_VARIABLES = frozenset({"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"})
 """Environment variables for the sender's credentials, which the commands need not know."""
 
 CHUNK = 64 * 1024
 """Greatest number of bytes that are read from a command at once."""
+
+NO_VARIABLES: Mapping[str, str] = {}
 
 LEFT_OVER = 1_000
 """Milliseconds to wait for a killed command whose output is still held open by a process that has left its session."""
@@ -33,13 +37,15 @@ def parsed(command: str) -> list[str]:
     return words
 
 
-async def printed(words: list[str], whose: str, *, timeout: int, bytes_max: int) -> bytes:
-    """Run a command and return its output.
+async def printed(
+    words: list[str], whose: str, *, timeout: int, bytes_max: int, variables: Mapping[str, str] = NO_VARIABLES
+) -> bytes:
+    """Run a command, with more environment variables, and return its output.
 
     `timeout` is in milliseconds. Raise `CouldNotTellError`, which begins with `whose`, if the command fails, or prints
     more than `bytes_max`. Whatever it has started is ended with it then, and if the task is cancelled.
     """
-    return await _run(words, whose, timeout, bytes_max)
+    return await _run(words, whose, timeout, bytes_max, variables)
 
 
 async def done(words: list[str], whose: str, *, timeout: int) -> None:
@@ -83,7 +89,9 @@ async def outlasted(future: asyncio.Future[Any]) -> asyncio.CancelledError | Non
     return cancelled
 
 
-async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None) -> bytes:
+async def _run(
+    words: list[str], whose: str, timeout: int, bytes_max: int | None, variables: Mapping[str, str] = NO_VARIABLES
+) -> bytes:
     quiet = bytes_max is None
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
@@ -91,7 +99,7 @@ async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL if quiet else None,
-            env=_environment(),
+            env={**_environment(), **variables},
             start_new_session=True,
         )
     )
@@ -101,6 +109,10 @@ async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None
         running = starting.result()
     except OSError as error:
         raise cancelled or _not_started(words, whose, error) from None
+    except ValueError:
+        raise cancelled or CouldNotTellError(
+            f"{whose} {words[0]}: a value contains NUL, which no command gets"
+        ) from None
     is_over = False
     try:
         if cancelled is not None:
@@ -108,7 +120,7 @@ async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None
         async with asyncio.timeout(timeout / 1_000):
             text = b"" if bytes_max is None else await _read(running.stdout, bytes_max + 1)
             if bytes_max is not None and len(text) > bytes_max:
-                raise CouldNotTellError(f"{whose} {words[0]}: printed more than {bytes_max} bytes")
+                raise CouldNotTellError(f"{whose} {words[0]}: printed more than {bytes_max} bytes: {HOW_TO_SELECT}")
             status = await running.wait()
             is_over = True
     except TimeoutError:

@@ -354,10 +354,25 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    _check_placeholders(options)
     paths = [url_and_path(one)[1] for one in options["probe_counters"]]
     for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
+
+
+def _check_placeholders(options: _CheckOptions) -> None:
+    """Raise `InvalidInputError` for a placeholder that does not exist."""
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.store_probe import command_placeholders
+    from mockcampaign.shape.placeholders import in_braces
+
+    for option, address in (("--probe", options["probe_url"]), ("--probe-state", options["state_url"])):
+        in_braces(address or "", option)
+    for counter in options["probe_counters"]:
+        in_braces(counter.partition("#")[0], "--probe-counter")
+    if options["probe_command"] is not None:
+        command_placeholders(parsed(options["probe_command"]), "--probe-command")
 
 
 def _urls(url: str, options: _CheckOptions) -> list[str]:
@@ -388,8 +403,11 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.store_probe import command_placeholders
     from mockcampaign.check.settings import Settings
     from mockcampaign.scenario.check_shapes import shapes_of_files
+    from mockcampaign.shape.placeholders import in_braces, require_roles
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
@@ -432,6 +450,15 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
     if unknown:
         raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    for option, address in (
+        ("--probe", options["probe_url"]),
+        ("--probe-state", options["state_url"]),
+        *(("--probe-counter", one.partition("#")[0]) for one in options["probe_counters"]),
+    ):
+        require_roles(in_braces(address or "", option), settings.shape, option)
+    if options["probe_command"] is not None:
+        wanted = command_placeholders(parsed(options["probe_command"]), "--probe-command")
+        require_roles(wanted, settings.shape, "--probe-command")
     return settings
 
 
