@@ -56,7 +56,7 @@ LEVELS = {
         batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
         < aftermath control price raw_request restart
     """,
-    "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state",
+    "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state sql_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
@@ -183,6 +183,7 @@ OWNERS = {
     "jmespath": {"judging.consumer_store"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
+    "sqlalchemy": {"check.probes.sql_probe"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
     "trustme": {"serving.tls"},
     "uvicorn": {"serving"},

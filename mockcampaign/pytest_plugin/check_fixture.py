@@ -16,6 +16,7 @@ from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
 from mockcampaign.check.probes.question import Found as ProbeReading
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.check.probes.store_probe import (
     CallableProbe,
     Counter,
@@ -110,7 +111,7 @@ class CampaignCheck:
         settings = msgspec.structs.replace(
             settings, **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS}
         )
-        source = await self._source(url, options, settings.timeout)
+        source = await self._source(url, options, settings)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
@@ -151,8 +152,14 @@ class CampaignCheck:
         asked = self._idle_call(state, "state", settings.timeout)
         return CallableState(asked, settings.shape, wanted=parameters_of(state, "state"))
 
-    async def _source(self, url: str, options: CheckOptions, timeout: int) -> StoreProbe | None:
-        probe = options.get("probe")
+    async def _source(self, url: str, options: CheckOptions, settings: Settings) -> StoreProbe | None:
+        probe, timeout = options.get("probe"), settings.timeout
+        if "probe_sql" in options:
+            if probe is not None:
+                raise MisuseError("allowed: one of probe= and probe_sql=, found both")
+            engine, query = options["probe_sql"]
+            shapes = settings.shapes
+            return SqlProbe.at(engine, query, shapes) if isinstance(engine, str) else SqlProbe(engine, query, shapes)
         if probe is None:
             return None
         if isinstance(probe, str):

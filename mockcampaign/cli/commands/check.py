@@ -69,6 +69,7 @@ _FROM_ENVIRONMENT = {
     "basic_auth": "CHECK_BASIC_AUTH",
     "key_auth": "CHECK_KEY_AUTH",
     "probe_command": "PROBE_COMMAND",
+    "probe_sql": "PROBE_SQL",
     "restart_command": "RESTART_COMMAND",
     "break_command": "BREAK_COMMAND",
     "restore_command": "RESTORE_COMMAND",
@@ -97,6 +98,8 @@ class _CheckOptions(TypedDict):
     authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
+    probe_sql: str | None
+    probe_query: str | None
     probe_events: str | None
     probe_count: str | None
     probe_counters: tuple[str, ...]
@@ -154,6 +157,13 @@ class _CheckOptions(TypedDict):
 @credential_options("CHECK")
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option(
+    "--probe-sql",
+    metavar="URL",
+    envvar="PROBE_SQL",
+    help="Database with the stored events, as SQLAlchemy's URL (or PROBE_SQL).",
+)
+@click.option("--probe-query", metavar="SELECT", help="Query for them: ... WHERE mailing_id = :mailingId")
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
@@ -265,7 +275,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 url,
                 transport=transport,
                 settings=settings,
-                probe=_probe(options, transport),
+                probe=_probe(options, transport, settings),
                 state=_state(options, transport, settings.shape),
                 counters=_counters(options, transport),
                 on_progress=show,
@@ -337,8 +347,9 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
 
     for address in _urls(url, options):
         parse_address(address)
-    if options["probe_url"] is not None and options["probe_command"] is not None:
-        raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    given = [options["probe_url"], options["probe_command"], options["probe_query"]]
+    if sum(one is not None for one in given) > 1:
+        raise InvalidInputError("allowed: one of --probe, --probe-command and --probe-sql, found several")
     for option, command in (
         ("--probe-command", options["probe_command"]),
         ("--restart-cmd", options["restart_command"]),
@@ -385,12 +396,14 @@ def _urls(url: str, options: _CheckOptions) -> list[str]:
 
 def _check_effects(options: _CheckOptions) -> None:
     """Raise `InvalidInputError` for an option that has no effect without another one."""
-    probe = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    probe = {**urls, "--probe-sql": options["probe_query"]}
     given: tuple[tuple[str, object, Mapping[str, object]], ...] = (
-        ("--probe-events", options["probe_events"], probe),
-        ("--probe-count", options["probe_count"], probe),
+        ("--probe-events", options["probe_events"], urls),
+        ("--probe-count", options["probe_count"], urls),
         ("--probe-fields", options["probe_fields"], probe),
         ("--probe-counter", options["probe_counters"], probe),
+        ("--probe-query", options["probe_query"], {"--probe-sql": options["probe_sql"]}),
         ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
         ("--keep", options["keep"], {"--like": options["like"]}),
     )
@@ -404,6 +417,7 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
     from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.sql_probe import query_placeholders
     from mockcampaign.check.probes.store_probe import command_placeholders
     from mockcampaign.check.settings import Settings
     from mockcampaign.scenario.check_shapes import shapes_of_files
@@ -459,10 +473,12 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     if options["probe_command"] is not None:
         wanted = command_placeholders(parsed(options["probe_command"]), "--probe-command")
         require_roles(wanted, settings.shape, "--probe-command")
+    if options["probe_query"] is not None:
+        require_roles(query_placeholders(options["probe_query"], "--probe-query"), settings.shape, "--probe-query")
     return settings
 
 
-def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
+def _probe(options: _CheckOptions, transport: Transport, settings: Settings) -> StoreProbe | None:
     from mockcampaign.check.probes.store_probe import CommandProbe, UrlProbe
     from mockcampaign.judging.consumer_store import Probe
 
@@ -472,6 +488,10 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
         return UrlProbe(Probe(url=options["probe_url"], events=events, count=count), transport, timeout=timeout)
     if options["probe_command"] is not None:
         return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
+    if options["probe_sql"] is not None and options["probe_query"] is not None:
+        from mockcampaign.check.probes.sql_probe import SqlProbe
+
+        return SqlProbe.at(options["probe_sql"], options["probe_query"], settings.shapes)
     return None
 
 
