@@ -14,13 +14,16 @@ from typing import Any
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.consumer_store import HOW_TO_SELECT
 
-CREDENTIAL_VARIABLES = frozenset({"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"})
+CREDENTIAL_VARIABLES = frozenset(
+    {"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"}
+    | {"DRILL_BASIC_AUTH", "DRILL_KEY_AUTH", "DRILL_NEW_BASIC_AUTH", "DRILL_NEW_KEY_AUTH"}
+)
 """Environment variables for the sender's credentials, which the commands need not know."""
+
+NO_VARIABLES: Mapping[str, str] = {}
 
 CHUNK = 64 * 1024
 """Greatest number of bytes that are read from a command at once."""
-
-NO_VARIABLES: Mapping[str, str] = {}
 
 LEFT_OVER = 1_000
 """Milliseconds to wait for a killed command whose output is still held open by a process that has left its session."""
@@ -48,9 +51,12 @@ async def printed(
     return await _run(words, whose, timeout, bytes_max, variables)
 
 
-async def done(words: list[str], whose: str, *, timeout: int) -> None:
-    """Run a command whose output nobody needs, which background processes may keep open. Raise as `printed` does."""
-    await _run(words, whose, timeout, None)
+async def done(words: list[str], whose: str, *, timeout: int, variables: Mapping[str, str] = NO_VARIABLES) -> None:
+    """Run a command whose output nobody needs, which background processes may keep open. Raise as `printed` does.
+
+    `variables` are further environment variables.
+    """
+    await _run(words, whose, timeout, None, variables)
 
 
 def done_regardless(words: list[str], whose: str, *, timeout: int) -> None:
@@ -99,7 +105,7 @@ async def _run(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL if quiet else None,
-            env={**_environment(), **variables},
+            env=_environment() | dict(variables),
             start_new_session=True,
         )
     )
