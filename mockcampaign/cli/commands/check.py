@@ -164,7 +164,11 @@ class _CheckOptions(TypedDict):
     envvar="PROBE_SQL",
     help="Database with the stored events, as SQLAlchemy's URL (or PROBE_SQL).",
 )
-@click.option("--probe-query", metavar="SELECT", help="Query for them: ... WHERE mailing_id = :mailingId")
+@click.option(
+    "--probe-query",
+    metavar="SELECT",
+    help="Reads the stored events with this query, which may have parameters such as :mailingId.",
+)
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
