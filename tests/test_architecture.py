@@ -56,7 +56,7 @@ LEVELS = {
         batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
         < aftermath control price raw_request restart
     """,
-    "check.probes": "end_state run_command shown_fields stored_list < store_probe",
+    "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state sql_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
@@ -126,7 +126,8 @@ LEVELS = {
         < suppression_operations transactional_mail_operations < api
     """,
     "serving": "client_connection tls < http_limits < __init__",
-    "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
+    "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness placeholders"
+    " < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess
@@ -185,6 +186,7 @@ OWNERS = {
     "jmespath": {"judging.consumer_store"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
+    "sqlalchemy": {"check.probes.sql_probe"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
     "trustme": {"serving.tls"},
     "uvicorn": {"serving"},

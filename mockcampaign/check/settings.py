@@ -133,10 +133,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.shape.is_captured and event_type not in captured
 
     @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of all events that the check may send."""
+        shapes = (self.shape, *(self.shape_of(one) for one in (EventType.OPEN, EventType.CLICK)))
+        return tuple(shape for shape in shapes if shape is not None)
+
+    @property
     def top_names(self) -> tuple[str, ...]:
         """The names of the outermost fields of all events that the check may send."""
-        shapes = (self.shape, *(self.shape_of(one) for one in (EventType.OPEN, EventType.CLICK)))
-        return tuple(dict.fromkeys(name for shape in shapes if shape is not None for name in shape.top_names))
+        return tuple(dict.fromkeys(name for shape in self.shapes for name in shape.top_names))
 
     def events_max(self) -> int:
         """Return how many events the whole check makes at most."""

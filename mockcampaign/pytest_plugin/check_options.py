@@ -46,6 +46,9 @@ class CheckOptions(TypedDict, total=False):
     """JMESPath to the events in the response of the probe's URL (default: `@`)."""
     probe_count: str
     """JMESPath to the number of events, instead of `probe_events`."""
+    probe_sql: tuple[Any, str]
+    """An engine of SQLAlchemy, or the URL of one, and the query that returns the stored events, such as
+    `SELECT … WHERE mailing_id = :mailingId`, instead of `probe`."""
     probe_fields: Collection[str]
     """Outermost fields of an event that the probe reports; others are not compared (default: all)."""
     counters: Mapping[str, Callable[[], int | Awaitable[int]] | str]
@@ -103,7 +106,6 @@ class CheckOptions(TypedDict, total=False):
 _NEEDED = {
     "probe_events": "probe",
     "probe_count": "probe",
-    "probe_fields": "probe",
     "counters": "probe",
     "keep": "like",
     "break_command": "restore_command",

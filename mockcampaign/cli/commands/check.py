@@ -70,6 +70,7 @@ _FROM_ENVIRONMENT = {
     "basic_auth": "CHECK_BASIC_AUTH",
     "key_auth": "CHECK_KEY_AUTH",
     "probe_command": "PROBE_COMMAND",
+    "probe_sql": "PROBE_SQL",
     "restart_command": "RESTART_COMMAND",
     "break_command": "BREAK_COMMAND",
     "restore_command": "RESTORE_COMMAND",
@@ -91,6 +92,8 @@ class _CheckOptions(TypedDict):
     authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
+    probe_sql: str | None
+    probe_query: str | None
     probe_events: str | None
     probe_count: str | None
     probe_counters: tuple[str, ...]
@@ -148,6 +151,17 @@ class _CheckOptions(TypedDict):
 @credential_options("CHECK")
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option(
+    "--probe-sql",
+    metavar="URL",
+    envvar="PROBE_SQL",
+    help="Database with the stored events, as SQLAlchemy's URL (or PROBE_SQL).",
+)
+@click.option(
+    "--probe-query",
+    metavar="SELECT",
+    help="Reads the stored events with this query, which may have parameters such as :mailingId.",
+)
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
@@ -259,7 +273,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 url,
                 transport=transport,
                 settings=settings,
-                probe=_probe(options, transport),
+                probe=_probe(options, transport, settings),
                 state=_state(options, transport, settings.shape),
                 counters=_counters(options, transport),
                 on_progress=show,
@@ -331,8 +345,9 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
 
     for address in _urls(url, options):
         parse_address(address)
-    if options["probe_url"] is not None and options["probe_command"] is not None:
-        raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    given = [options["probe_url"], options["probe_command"], options["probe_query"]]
+    if sum(one is not None for one in given) > 1:
+        raise InvalidInputError("allowed: one of --probe, --probe-command and --probe-sql, found several")
     for option, command in (
         ("--probe-command", options["probe_command"]),
         ("--restart-cmd", options["restart_command"]),
@@ -348,10 +363,25 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    _check_placeholders(options)
     paths = [url_and_path(one)[1] for one in options["probe_counters"]]
     for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
+
+
+def _check_placeholders(options: _CheckOptions) -> None:
+    """Raise `InvalidInputError` for a placeholder that does not exist."""
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.store_probe import command_placeholders
+    from mockcampaign.shape.placeholders import in_braces
+
+    for option, address in (("--probe", options["probe_url"]), ("--probe-state", options["state_url"])):
+        in_braces(address or "", option)
+    for counter in options["probe_counters"]:
+        in_braces(counter.partition("#")[0], "--probe-counter")
+    if options["probe_command"] is not None:
+        command_placeholders(parsed(options["probe_command"]), "--probe-command")
 
 
 def _urls(url: str, options: _CheckOptions) -> list[str]:
@@ -364,12 +394,14 @@ def _urls(url: str, options: _CheckOptions) -> list[str]:
 
 def _check_effects(options: _CheckOptions) -> None:
     """Raise `InvalidInputError` for an option that has no effect without another one."""
-    probe = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    probe = {**urls, "--probe-sql": options["probe_query"]}
     given: tuple[tuple[str, object, Mapping[str, object]], ...] = (
-        ("--probe-events", options["probe_events"], probe),
-        ("--probe-count", options["probe_count"], probe),
+        ("--probe-events", options["probe_events"], urls),
+        ("--probe-count", options["probe_count"], urls),
         ("--probe-fields", options["probe_fields"], probe),
         ("--probe-counter", options["probe_counters"], probe),
+        ("--probe-query", options["probe_query"], {"--probe-sql": options["probe_sql"]}),
         ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
         ("--keep", options["keep"], {"--like": options["like"]}),
     )
@@ -382,8 +414,12 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.sql_probe import query_placeholders
+    from mockcampaign.check.probes.store_probe import command_placeholders
     from mockcampaign.check.settings import Settings
     from mockcampaign.scenario.check_shapes import shapes_of_files
+    from mockcampaign.shape.placeholders import in_braces, require_roles
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
@@ -426,10 +462,25 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
     if unknown:
         raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    for option, address in (
+        ("--probe", options["probe_url"]),
+        ("--probe-state", options["state_url"]),
+        *(("--probe-counter", one.partition("#")[0]) for one in options["probe_counters"]),
+    ):
+        require_roles(in_braces(address or "", option), settings.shape, option)
+    if options["probe_command"] is not None:
+        wanted = command_placeholders(parsed(options["probe_command"]), "--probe-command")
+        require_roles(wanted, settings.shape, "--probe-command")
+    if options["probe_query"] is not None:
+        require_roles(query_placeholders(options["probe_query"], "--probe-query"), settings.shape, "--probe-query")
     return settings
 
 
-def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
+def _probe(options: _CheckOptions, transport: Transport, settings: Settings) -> StoreProbe | None:
+    if options["probe_sql"] is not None and options["probe_query"] is not None:
+        from mockcampaign.check.probes.sql_probe import SqlProbe
+
+        return SqlProbe.at(options["probe_sql"], options["probe_query"], settings.shapes)
     return store_probe(
         transport,
         url=options["probe_url"],
