@@ -49,13 +49,14 @@ LEVELS = {
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
-        baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
+        baseline behaviours examined probes shrink < reproduce settings < edge_cases histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
     """,
     "check.bench": """
         batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
         < aftermath control price raw_request restart
     """,
+    "check.histories": "coverage draws history_steps < numbered reduce",
     "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state sql_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
@@ -63,11 +64,13 @@ LEVELS = {
         redelivery resilience < order < __init__
     """,
     "cli": """
-        credentials jobs parameters probe_options progress terminal usage < ci options same_command
-        < __init__ playing watching < drills < commands
+        coverage_table credentials jobs parameters probe_options progress terminal usage < ci options same_command
+        < __init__ playing watching < drills printed_dry_runs < commands
     """,
     "cli.drills": "deploy_command provisioning_command",
-    "cli.commands": "check consumer demo drill dry_run generate judge record replay rules schema serve shape < run",
+    "cli.commands": """
+        check consumer demo drill generate judge record replay rules schema serve shape < run soak
+    """,
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
     "events": """
@@ -80,7 +83,7 @@ LEVELS = {
     """,
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
-        server_fixture < check_fixture < __init__
+        server_fixture < check_fixture < histories_fixture < __init__
     """,
     "drill": """
         cases deploy_plan deploy_traffic < case_scenario command deploy_rules server set_up_rules < deploy provisioning
@@ -176,7 +179,6 @@ OWNERS = {
     "httptools": {"transport.response"},
     "hypothesis": {
         "check.rules.payload",
-        "check.rules.random_histories",
         "check.shrink",
         "pytest_plugin.hypothesis_examples",
         "strategies",
@@ -205,7 +207,7 @@ PAUSING = {
         f"check.bench.{name}" for name in ("bench", "control", "restart", "rule_store")
     ),  # for a consumer that is busy or restarts, and a probe that settles
     "check.examiner",  # for a consumer that may forget what it has stored
-    *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
+    *(f"check.rules.{name}" for name in ("durability", "http", "overlap", "random_histories")),  # whose point it is
 }
 
 MIRRORS = [

@@ -79,6 +79,10 @@ class CheckOptions(TypedDict, total=False):
     """Whether hazards fail the test too, and skipped "must" rules."""
     examples: int
     """Number of cases that a rule with generated cases tries (default: 20)."""
+    histories: int
+    """Number of random histories (default: 5 for each example)."""
+    history: int
+    """Number of the one random history to play, as a failure reports it."""
     events: int
     """Greatest number of events of the check."""
     rate: int
@@ -153,7 +157,17 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
     )
     given: dict[str, Any] = {
         name: options[name]
-        for name in ("strict", "examples", "events", "rate", "restart_command", "break_command", "restore_command")
+        for name in (
+            "strict",
+            "examples",
+            "histories",
+            "history",
+            "events",
+            "rate",
+            "restart_command",
+            "break_command",
+            "restore_command",
+        )
         if name in options
     }
     given |= {

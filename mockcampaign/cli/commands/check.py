@@ -7,9 +7,10 @@ import contextlib
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 import click
+import msgspec
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
@@ -47,7 +48,7 @@ from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted, few
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
 
 _NOT_REPEATED = frozenset(
-    {"rules", "skip", "explain", "scenarios", "seed", "journal", "baseline", "verbose", "quiet", "no_color"}
+    {"history", "rules", "skip", "explain", "scenarios", "seed", "journal", "baseline", "verbose", "quiet", "no_color"}
     | {"full_journal", *(one.option.replace("-", "_") for one in FORMATS)}
 )
 """Options that a suggested command leaves out. With a new seed, the consumer knows none of the events yet."""
@@ -82,7 +83,7 @@ _COMMANDS = ("probe_command", "restart_command", "break_command", "restore_comma
 """Options whose values are commands, by the names of their parameters."""
 
 
-class _CheckOptions(TypedDict):
+class CheckArguments(TypedDict):
     """The options of the command, as click hands them over."""
 
     event_type: Required[str | None]
@@ -103,6 +104,8 @@ class _CheckOptions(TypedDict):
     rules: tuple[str, ...]
     skip: tuple[str, ...]
     examples: int
+    histories: int | None
+    history: int | None
     events: int | None
     timeout: int
     settle: int
@@ -185,6 +188,10 @@ class _CheckOptions(TypedDict):
     show_default=True,
     help="Number of cases for each rule that generates them.",
 )
+@click.option(
+    "--histories", type=WholeNumber(1), metavar="N", help="Number of random histories.  [default: 5 for each example]"
+)
+@click.option("--history", type=WholeNumber(1), metavar="NUMBER", help="Play only this random history of the --seed.")
 @click.option("--events", type=WholeNumber(1), metavar="N", help="Maximum number of events the check makes.")
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
 @click.option(
@@ -232,12 +239,23 @@ class _CheckOptions(TypedDict):
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @route_options
 @common_options
-def check(url: str, **options: Unpack[_CheckOptions]) -> int:
+def check(url: str, **options: Unpack[CheckArguments]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    return checked(url, options)
+
+
+def checked(
+    url: str, options: CheckArguments, *, meanwhile: Callable[[CheckRun], Coroutine[Any, Any, None]] | None = None
+) -> int:
+    """Check a consumer as the options say, report the result, and return the exit status.
+
+    `meanwhile` makes it a soak: it runs while the check does, and is cancelled at its end.
+    """
     from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.check.shrink import nothing_written
+    from mockcampaign.cli.coverage_table import history_lines
     from mockcampaign.engine.journal_file import Heading
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
@@ -246,7 +264,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     _check_effects(options)
     routes = routes_to([url], options["host_header"], options["resolve"])
     check_resolved(routes, _urls(url, options))
-    settings = _settings(options, routes)
+    settings = msgspec.structs.replace(_settings(options, routes), soaks=meanwhile is not None)
     folder = options["scenarios"]
     if folder is not None:
         make_folder(folder)
@@ -288,7 +306,12 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                     replaced = replaced_fields(settings.shape)
                     ids += f", with pseudonyms for {few(replaced)} (--keep)" if replaced else ""
                 say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
-            await run.finish()
+            watching = None if meanwhile is None else asyncio.create_task(meanwhile(run))
+            try:
+                await run.finish()
+            finally:
+                if watching is not None:
+                    watching.cancel()
 
     status: int | None = None
     try:
@@ -318,8 +341,10 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         print_lines(lines, color)
         if not options["quiet"]:
             print_lines(summary_lines(result, width=columns()), color)
+        if settings.histories or settings.history:
+            print_lines(history_lines(run.coverage, settings.seed), color)
     print_lines(headline_lines(result, run.milliseconds), color)
-    if not options["quiet"]:
+    if not options["quiet"] and meanwhile is None:
         again = same_command(_NOT_REPEATED, _FROM_ENVIRONMENT, _COMMANDS, settings.authentication.secrets())
         lines = next_lines(result, again, explain=options["explain"], folder=folder, variables=unset_variables(again))
         print_lines(lines, color)
@@ -336,7 +361,7 @@ def _progress_text(progress: Progress) -> str:
     return f"{progress.examined}/{progress.rules} rules, now {progress.following or 'the end'}"
 
 
-def _check_addresses(url: str, options: _CheckOptions) -> None:
+def _check_addresses(url: str, options: CheckArguments) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
     from mockcampaign.check.probes.run_command import parsed
     from mockcampaign.check.probes.store_probe import url_and_path
@@ -370,7 +395,7 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
             check_jmespath(expression)
 
 
-def _check_placeholders(options: _CheckOptions) -> None:
+def _check_placeholders(options: CheckArguments) -> None:
     """Raise `InvalidInputError` for a placeholder that does not exist."""
     from mockcampaign.check.probes.run_command import parsed
     from mockcampaign.check.probes.store_probe import command_placeholders
@@ -384,7 +409,7 @@ def _check_placeholders(options: _CheckOptions) -> None:
         command_placeholders(parsed(options["probe_command"]), "--probe-command")
 
 
-def _urls(url: str, options: _CheckOptions) -> list[str]:
+def _urls(url: str, options: CheckArguments) -> list[str]:
     """Return the URLs to which the check sends requests."""
     from mockcampaign.check.probes.store_probe import url_and_path
 
@@ -392,7 +417,7 @@ def _urls(url: str, options: _CheckOptions) -> list[str]:
     return [*(one for one in given if one is not None), *(url_and_path(one)[0] for one in options["probe_counters"])]
 
 
-def _check_effects(options: _CheckOptions) -> None:
+def _check_effects(options: CheckArguments) -> None:
     """Raise `InvalidInputError` for an option that has no effect without another one."""
     urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
     probe = {**urls, "--probe-sql": options["probe_query"]}
@@ -410,7 +435,7 @@ def _check_effects(options: _CheckOptions) -> None:
             raise InvalidInputError(f"{option} has no effect alone, allowed: {option} with {' or '.join(others)}")
 
 
-def _settings(options: _CheckOptions, routes: Routes) -> Settings:
+def _settings(options: CheckArguments, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
@@ -443,6 +468,8 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
         skip=options["skip"],
         strict=options["strict"],
         examples=options["examples"],
+        histories=options["histories"],
+        history=options["history"],
         events=options["events"],
         timeout=options["timeout"],
         settle=options["settle"],
@@ -476,7 +503,7 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     return settings
 
 
-def _probe(options: _CheckOptions, transport: Transport, settings: Settings) -> StoreProbe | None:
+def _probe(options: CheckArguments, transport: Transport, settings: Settings) -> StoreProbe | None:
     if options["probe_sql"] is not None and options["probe_query"] is not None:
         from mockcampaign.check.probes.sql_probe import SqlProbe
 
@@ -491,13 +518,13 @@ def _probe(options: _CheckOptions, transport: Transport, settings: Settings) -> 
     )
 
 
-def _counters(options: _CheckOptions, transport: Transport) -> tuple[Counter, ...]:
+def _counters(options: CheckArguments, transport: Transport) -> tuple[Counter, ...]:
     from mockcampaign.check.probes.store_probe import counter_at
 
     return tuple(counter_at(one, transport, timeout=options["timeout"]) for one in options["probe_counters"])
 
 
-def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateSource | None:
+def _state(options: CheckArguments, transport: Transport, shape: Shape) -> StateSource | None:
     from mockcampaign.check.probes.end_state import UrlState
 
     url = options["state_url"]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.store_probe import Found
+from mockcampaign.check.probes.question import Found
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import canonical, events_in
