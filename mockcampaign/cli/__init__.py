@@ -37,6 +37,7 @@ COMMANDS = {
     "judge": "Judge recorded journals, without sending anything.",
     "record": "Record the requests Campaign sends to a real consumer.",
     "replay": "Replay a recorded journal against a consumer.",
+    "load": "Let events occur at a given rate in wall time, and say whether the consumer keeps up.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
     "drill": "Run your set-up against a REST API whose calls fail, one by one.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
