@@ -42,7 +42,7 @@ LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
         < durations extras < faults < shape < engine events samples transport < clients < campaign judging strategies
-        < recording report < check load_test < scenario < server < double drill < cli pytest_plugin < __main__
+        < recording report < check load_test < locust scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """
         kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
@@ -74,6 +74,7 @@ LEVELS = {
         < description generator < __init__ plot
     """,
     "load_test": "arrivals latencies < live_sender < load_result < load_run load_text < load_page",
+    "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding in_front ledger
         < difference evidence journal_rules response_body verdict
@@ -170,6 +171,7 @@ OTHERS_BY_FUNCTION = {
 OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
+    "gevent": {"locust"},
     "hdrh": {"load_test.latencies"},
     "httptools": {"transport.response"},
     "hypothesis": {

@@ -21,6 +21,7 @@ class RecordingConsumer:
         """How many times each event was accepted, by its whole payload."""
         self.sizes: list[int] = []
         """Numbers of events of the accepted batches."""
+        self.rejected = 0
         self.lock = threading.Lock()
 
     def of_clients(self) -> dict[int, int]:
@@ -46,6 +47,8 @@ def recording_consumer(statuses: Sequence[int] = (200,), seconds: float = 0) -> 
                 if status == 200:
                     consumer.sizes.append(len(events))
                     consumer.events.update(json.dumps(event) for event in events)
+                else:
+                    consumer.rejected += 1
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
