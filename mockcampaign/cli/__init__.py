@@ -39,7 +39,7 @@ COMMANDS = {
     "replay": "Replay a recorded journal against a consumer.",
     "load": "Let events occur at a given rate in wall time, and say whether the consumer keeps up.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
-    "drill": "Run your set-up against a REST API whose calls fail, one by one.",
+    "drill": "Practise a set-up whose calls fail, and a deployment under traffic.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
     "shape": "Say which field of captured events plays which role.",
     "schema": "Print the JSON Schema of scenarios, reports or events, or the scenario reference.",

@@ -1,4 +1,4 @@
-"""What an installed mockcampaign costs a project that does not use it: `python tests/benchmarks/install.py`.
+"""What an installed mockcampaign costs a project that does not use it.
 
 Two environments are made: pytest alone, and pytest with mockcampaign without extras. A third shows what the extra `all`
 adds. Three trivial tests run in the first two in turns, by processor time of the whole process, after one run that
@@ -8,14 +8,18 @@ compiles everything.
 from __future__ import annotations
 
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-PAIRS = 25
+from harness import Row, in_turns, ratios
+
+PAIRS = 15
 RATIO_MAX = 1.05
+PACKAGES_MAX, MEGABYTES_MAX = 13, 32
+"""Half of what the package once brought."""
 ROOT = Path(__file__).parents[2]
 
 TESTS = """
@@ -51,7 +55,7 @@ def processor_time(python: Path, folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
+def measure() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "test_three.py").write_text(TESTS, encoding="utf-8")
@@ -60,21 +64,33 @@ def main() -> None:
         made(folder / "all", "pytest", f"{ROOT}[all]")
         for python in (alone, ours):
             processor_time(python, folder)
-        pairs = [(processor_time(ours, folder), processor_time(alone, folder)) for _ in range(PAIRS)]
-        ratios = [one / other for one, other in pairs]
-        ratio = statistics.median(ratios)
-        print(
-            f"three tests: {statistics.median(one for one, _ in pairs) * 1_000:.0f} ms of processor with mockcampaign "
-            f"installed, {statistics.median(other for _, other in pairs) * 1_000:.0f} ms without; median ratio "
-            f"{ratio:.3f} ({min(ratios):.2f} to {max(ratios):.2f} in {PAIRS} pairs), bound {RATIO_MAX}: "
-            f"{'ok' if ratio <= RATIO_MAX else 'OVER'}"
+        taken, without = in_turns(
+            lambda: processor_time(ours, folder), lambda: processor_time(alone, folder), rounds=PAIRS
+        )
+        yield Row(
+            what="three tests with it installed",
+            measured=f"{min(taken) * 1_000:.0f} ms of processor",
+            yardstick=f"pytest alone: {min(without) * 1_000:.0f} ms",
+            ratios=ratios(taken, without),
+            at_most=RATIO_MAX,
+            room=1.1,
         )
         packages, megabytes = contents(folder / "alone")
-        for environment in ("ours", "all"):
-            number, size = contents(folder / environment)
-            label = "without extras" if environment == "ours" else "with all extras"
-            print(f"mockcampaign {label}: {number - packages} packages, {size - megabytes:.0f} MB beside pytest's")
-
-
-if __name__ == "__main__":
-    main()
+        everything, size_of_everything = contents(folder / "all")
+        number, size = contents(folder / "ours")
+        yield Row(
+            what="packages without extras",
+            measured=f"{number - packages} beside pytest's",
+            yardstick=f"{PACKAGES_MAX}; {everything - packages} with all extras",
+            ratios=((number - packages) / PACKAGES_MAX,),
+            at_most=1.0,
+            room=1.2,
+        )
+        yield Row(
+            what="size without extras",
+            measured=f"{size - megabytes:.0f} MB beside pytest's",
+            yardstick=f"{MEGABYTES_MAX} MB; {size_of_everything - megabytes:.0f} MB with all extras",
+            ratios=((size - megabytes) / MEGABYTES_MAX,),
+            at_most=1.0,
+            room=1.2,
+        )
