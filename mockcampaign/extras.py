@@ -14,6 +14,7 @@ EXTRAS = {
     "uvicorn": "server",
     "trustme": "tls",
     "watchfiles": "watch",
+    "hdrh": "load",
 }
 """The extra that brings each package, by the name under which it is imported."""
 

@@ -42,7 +42,7 @@ LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
         < durations extras < faults < shape < engine events samples transport < clients < campaign judging strategies
-        < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
+        < recording report < check load_test < locust scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """
         kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
@@ -69,7 +69,7 @@ LEVELS = {
     """,
     "cli.drills": "deploy_command provisioning_command",
     "cli.commands": """
-        check consumer demo drill generate judge record replay rules schema serve shape < run soak
+        check consumer demo drill generate judge load record reference replay serve shape < run soak
     """,
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
@@ -77,6 +77,8 @@ LEVELS = {
         field_values random_words rates < people < behaviour event_json sample < mail_events mailing
         < description generator < __init__ plot
     """,
+    "load_test": "arrivals latencies < live_sender < load_result < load_run load_text < load_page",
+    "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding in_front ledger
         < difference evidence journal_rules response_body verdict
@@ -176,6 +178,8 @@ OTHERS_BY_FUNCTION = {
 OWNERS = {
     "a2wsgi": {"transport.inprocess"},
     "click": {"cli"},
+    "gevent": {"locust"},
+    "hdrh": {"load_test.latencies"},
     "httptools": {"transport.response"},
     "hypothesis": {
         "check.rules.payload",
@@ -183,8 +187,9 @@ OWNERS = {
         "pytest_plugin.hypothesis_examples",
         "strategies",
     },
-    "jinja2": {"report.html"},
-    "markupsafe": {"report.html"},
+    "jinja2": {"load_test.load_page", "report.html"},
+    "locust": {"locust"},
+    "markupsafe": {"load_test.load_page", "report.html"},
     "jmespath": {"judging.consumer_store"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},

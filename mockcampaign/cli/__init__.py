@@ -38,6 +38,7 @@ COMMANDS = {
     "judge": "Judge recorded journals, without sending anything.",
     "record": "Record the requests Campaign sends to a real consumer.",
     "replay": "Replay a recorded journal against a consumer.",
+    "load": "Let events occur at a given rate in wall time, and say whether the consumer keeps up.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
     "drill": "Practise a set-up whose calls fail, and a deployment under traffic.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
@@ -46,6 +47,9 @@ COMMANDS = {
     "consumer": "Run a sample consumer, correct or with one bug.",
 }
 """The line of each command in `--help`. A command is the function of that name in the module of that name."""
+
+SHARED_MODULES = {"rules": "reference", "schema": "reference"}
+"""The modules of commands that share one."""
 
 
 class _Commands(click.Group):
@@ -57,7 +61,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"mockcampaign.cli.commands.{cmd_name}"), cmd_name)
+        module = importlib.import_module(f"mockcampaign.cli.commands.{SHARED_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(

@@ -206,11 +206,15 @@ def write(result: RunResult, outputs: Outputs) -> None:
         option = f"--{report.option}"
         if option not in outputs.files:
             continue
-        path = outputs.files[option]
-        try:
-            write_whole(path, report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
-        except OSError as error:
-            warn(_not_written(option, path, error))
+        written(option, outputs.files[option], report.encode(result, Writing(wallclock.now(), outputs.full_journal)))
+
+
+def written(option: str, path: Path, content: bytes) -> None:
+    """Write the file of an option. Say if it cannot be written."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        warn(_not_written(option, path, error))
 
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:

@@ -104,7 +104,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
             "mockcampaign run: missing argument 'PATHS...', allowed: mockcampaign run [OPTIONS] PATHS...; "
             "see mockcampaign run --help\n",
         ),
-        (["rum"], "mockcampaign: unknown command 'rum', did you mean 'run'? (allowed: demo, check, rules, run, "),
+        (["rum"], "mockcampaign: unknown command 'rum', did you mean 'run'? (allowed: demo, check, soak, rules, run, "),
         (
             ["--verson"],
             "mockcampaign: unknown option '--verson', did you mean '--version'? (allowed: --version, -h, --h",

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from browsers import browser, clean_page
 from mockcampaign.cli.commands.generate import generate
-from mockcampaign.cli.commands.schema import schema
+from mockcampaign.cli.commands.reference import schema
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import event_schema
 from mockcampaign.events.description import BINS_MAX, SPAN_MAX, WIDTHS, Description, Timeline

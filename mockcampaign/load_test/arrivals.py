@@ -1,0 +1,72 @@
+"""When events occur under a load: fixed beforehand, so that no consumer can slow them down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import SECOND
+
+TOGETHER_MILLISECONDS = 100
+"""Events of so much time at most occur together. A whole batch at once costs the sender least."""
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """Events that occur at one moment, for one webhook."""
+
+    at: int
+    """Milliseconds since the load began."""
+    webhook: int
+    """Index of the webhook."""
+    count: int
+
+
+class PlannedOutage(msgspec.Struct, frozen=True):
+    """A span of the load in which no attempt reaches the consumer, in milliseconds since the load began."""
+
+    start: int
+    end: int
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Events at a constant rate. Raises `InvalidInputError` if an outage does not end within the load."""
+
+    events_per_second: int
+    milliseconds: int
+    """Duration of the load."""
+    webhooks: int = 1
+    """Number of webhooks, which get the events in turn."""
+    together_max: int = 100
+    """Most events that occur at one moment; at most a batch."""
+    outages: tuple[PlannedOutage, ...] = ()
+
+    def __post_init__(self) -> None:
+        before = 0
+        for outage in self.outages:
+            if not before <= outage.start < outage.end < self.milliseconds:
+                raise InvalidInputError(
+                    f"outage {outage.start} ms to {outage.end} ms: allowed: outages in order that begin after the one "
+                    f"before and end before the load does ({self.milliseconds} ms)"
+                )
+            before = outage.end
+
+    @property
+    def events(self) -> int:
+        """How many events occur."""
+        return self.events_per_second * self.milliseconds // SECOND
+
+    @property
+    def together(self) -> int:
+        """How many events occur at one moment."""
+        of_span = self.events_per_second * TOGETHER_MILLISECONDS // (SECOND * self.webhooks)
+        return max(1, min(self.together_max, of_span))
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield the arrivals in order of time, for one webhook after the other."""
+        events, together = self.events, self.together
+        for index, first in enumerate(range(0, events, together)):
+            yield Arrival(
+                first * SECOND // self.events_per_second, index % self.webhooks, min(together, events - first)
+            )

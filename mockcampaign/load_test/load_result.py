@@ -1,0 +1,197 @@
+"""The result of a load as values, with its verdict. Text and page are views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mockcampaign.durations import format_duration
+from mockcampaign.judging.verdict import EXIT_STATUSES, Verdict
+from mockcampaign.load_test.arrivals import PlannedOutage
+from mockcampaign.load_test.latencies import Percentiles
+from mockcampaign.load_test.live_sender import LATE_MICROSECONDS, Balance
+from mockcampaign.policy import SECOND
+
+LOAD_FORMAT = 1
+"""Version of the JSON report of a load."""
+
+LAST_PART = 4
+"""The backlog must come down in the last quarter of a load."""
+
+LATE_PERCENT_MAX = 0.1
+"""Percentage of batches that may start late, by default."""
+
+
+class LoadSample(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers at one moment of a load."""
+
+    at: int
+    """Milliseconds since the load began."""
+    created: int
+    accepted: int
+    pending: int
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """The time after a planned outage."""
+
+    outage: PlannedOutage
+    backlog: int
+    """How many events were pending when the outage ended."""
+    drained_after: int | None
+    """Milliseconds from its end until the backlog was drained, at the rate of the load; None if it never was."""
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a load at one rate."""
+
+    events_per_second: int
+    milliseconds: int
+    webhooks: int
+    balance: Balance
+    batches: int
+    late: int
+    """Number of batches that started more than 5 ms after their moment."""
+    lateness: Percentiles
+    responses: Percentiles
+    deliveries: Percentiles
+    outcomes: dict[str, int]
+    samples: list[LoadSample]
+    recoveries: list[Recovery]
+    pending_at_end: int
+    """How many events were pending when the last event had occurred."""
+    drained_after: int | None
+    """Milliseconds from the end of the load until nothing was pending; None if something still is."""
+    interrupted: bool
+    verdict: Verdict
+    reason: str
+
+    @property
+    def late_percent(self) -> float:
+        """Percentage of batches that started late."""
+        return 100 * self.late / self.batches if self.batches else 0.0
+
+
+class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a load: of one rate, or of several that rise."""
+
+    format: int
+    target: str
+    seed: int
+    versions: dict[str, str]
+    verdict: Verdict
+    knee: int | None
+    """Highest rate, in events per second, at which the consumer kept up; None if there is none."""
+    steps: list[StepResult]
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A verdict and its reason."""
+
+    verdict: Verdict
+    reason: str
+
+
+def drained_backlog(webhooks: int, batch_events_max: int) -> int:
+    """Return how many pending events are no backlog: a batch of each webhook may be on its way."""
+    return webhooks * batch_events_max
+
+
+def recovery(outage: PlannedOutage, samples: Sequence[LoadSample], drained: int, load_end: int) -> Recovery:
+    """Return how a consumer recovered from an outage. `drained` is the backlog that is none."""
+    after = [sample for sample in samples if outage.end <= sample.at <= load_end]
+    ends = (sample.at - outage.end for sample in after if sample.pending <= drained)
+    return Recovery(outage=outage, backlog=after[0].pending if after else 0, drained_after=next(ends, None))
+
+
+def judged(
+    *,
+    rate: int,
+    milliseconds: int,
+    balance: Balance,
+    batches: int,
+    late: int,
+    samples: Sequence[LoadSample],
+    recoveries: Sequence[Recovery],
+    drained: int,
+    interrupted: bool = False,
+    late_percent_max: float = LATE_PERCENT_MAX,
+) -> Judged:
+    """Return whether the consumer keeps up with a rate.
+
+    It does if the backlog came down to `drained` events in the last quarter of the load.
+    """
+    if not balance.is_exact:
+        return Judged(
+            "could-not-tell",
+            f"{balance.created:,} events created are not {balance.accepted:,} accepted, "
+            f"{balance.discarded:,} discarded and {balance.pending:,} pending: this is a bug of mockcampaign",
+        )
+    if interrupted:
+        return Judged("could-not-tell", "interrupted before the load ended")
+    if batches and 100 * late / batches > late_percent_max:
+        return Judged("could-not-tell", late_sentence(late, batches, rate))
+    last = [sample for sample in samples if milliseconds * (LAST_PART - 1) <= sample.at * LAST_PART]
+    last = [sample for sample in last if sample.at <= milliseconds]
+    if any(sample.pending <= drained for sample in last):
+        if not balance.accepted:
+            return Judged("could-not-tell", "the consumer accepted no event, because none was due")
+        return Judged("compliant", f"keeps up with {rate:,} events/s{_recovered(recoveries)}")
+    pending = last[-1].pending if last else balance.pending
+    behind = f"{pending:,} events were pending when the load ended"
+    if recoveries and recoveries[-1].drained_after is None and pending < recoveries[-1].backlog:
+        end = recoveries[-1].outage.end
+        drop = recoveries[-1].backlog - pending
+        needed = (pending - drained) * (milliseconds - end) // drop
+        return Judged(
+            "could-not-tell",
+            f"the backlog of the outage was still draining: {behind}, {drop:,} fewer than at the end of the outage; "
+            f"about {format_duration(_whole_seconds(needed))} more is needed, so give a longer --for",
+        )
+    return Judged("violated", f"does not keep up with {rate:,} events/s: {behind}")
+
+
+def late_sentence(late: int, batches: int, rate: int) -> str:
+    """Return what late starts mean for the result."""
+    return (
+        f"{100 * late / batches:.2g} % of batches started more than {LATE_MICROSECONDS // SECOND} ms late: "
+        f"this machine cannot keep {rate:,} events/s; results are those of a smaller load"
+    )
+
+
+def load_result(target: str, seed: int, versions: dict[str, str], steps: Sequence[StepResult]) -> LoadResult:
+    """Return the result of at least one step.
+
+    Several steps look for the knee, so that they pass if the first rate is kept up with; the verdict on one rate is its
+    own.
+    """
+    kept = [step.events_per_second for step in steps if step.verdict == "compliant"]
+    return LoadResult(
+        format=LOAD_FORMAT,
+        target=target,
+        seed=seed,
+        versions=versions,
+        verdict=steps[0].verdict,
+        knee=max(kept, default=None),
+        steps=list(steps),
+    )
+
+
+def load_json(result: LoadResult) -> bytes:
+    """Return the JSON report."""
+    return msgspec.json.format(msgspec.json.encode(result)) + b"\n"
+
+
+def load_exit_status(result: LoadResult) -> int:
+    """Return the exit status: 0 keeps up, 1 does not, 3 inconclusive."""
+    return EXIT_STATUSES[result.verdict]
+
+
+def _whole_seconds(milliseconds: int) -> int:
+    return -(-milliseconds // SECOND) * SECOND
+
+
+def _recovered(recoveries: Sequence[Recovery]) -> str:
+    times = [format_duration(one.drained_after) for one in recoveries if one.drained_after is not None]
+    return f", and drains the backlog of an outage within {' and '.join(times)}" if times else ""

@@ -1,0 +1,161 @@
+"""The verdict on a load, from numbers alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mockcampaign.load_test.arrivals import PlannedOutage
+from mockcampaign.load_test.latencies import Latencies
+from mockcampaign.load_test.live_sender import Balance
+from mockcampaign.load_test.load_result import Judged, LoadSample, StepResult, judged, load_result, recovery
+from mockcampaign.load_test.load_text import knee_sentence, load_lines, step_lines
+
+RATE, LENGTH, DRAINED = 1_000, 60_000, 800
+NOTHING = Latencies().percentiles()
+
+
+def backlog(*pending: int) -> list[LoadSample]:
+    """Give a sample each ten seconds."""
+    return [LoadSample(at * 10_000, at * 10_000, at * 10_000 - number, number) for at, number in enumerate(pending)]
+
+
+def verdict(*pending: int, outage: PlannedOutage | None = None, **changed: Any) -> Judged:
+    samples = backlog(*pending)
+    found = [] if outage is None else [recovery(outage, samples, DRAINED, LENGTH)]
+    values: dict[str, Any] = {
+        "rate": RATE,
+        "milliseconds": LENGTH,
+        "balance": Balance(created=60_000, accepted=60_000, discarded=0, pending=0),
+        "batches": 1_000,
+        "late": 0,
+        "samples": samples,
+        "recoveries": found,
+        "drained": DRAINED,
+    }
+    return judged(**{**values, **changed})
+
+
+@pytest.mark.parametrize("pending", [(0, 9_000, 9_000, 9_000, 9_000, 800, 9_000), (0, 0, 0, 0, 0, 0, 0)])
+def test_a_backlog_that_comes_down_in_the_last_quarter_is_none(pending: tuple[int, ...]) -> None:
+    assert verdict(*pending) == Judged("compliant", "keeps up with 1,000 events/s")
+
+
+def test_a_backlog_that_grows_is_not_kept_up_with() -> None:
+    found = verdict(0, 200, 400, 500, 600, 801, 900)
+    assert found == Judged(
+        "violated", "does not keep up with 1,000 events/s: 900 events were pending when the load ended"
+    )
+
+
+def test_what_comes_down_only_after_the_load_does_not_count() -> None:
+    assert verdict(0, 900, 900, 900, 900, 900, 900, 0).verdict == "violated"
+
+
+@pytest.mark.parametrize(("late", "expected"), [(1, "compliant"), (2, "could-not-tell")])
+def test_more_than_one_late_batch_in_a_thousand_is_a_smaller_load(late: int, expected: str) -> None:
+    assert verdict(0, 0, 0, 0, 0, 0, 0, late=late).verdict == expected
+
+
+def test_a_machine_that_is_too_slow_is_named() -> None:
+    assert verdict(0, 0, 0, 0, 0, 0, 0, late=3).reason == (
+        "0.3 % of batches started more than 5 ms late: this machine cannot keep 1,000 events/s; "
+        "results are those of a smaller load"
+    )
+    assert verdict(0, 0, 0, 0, 0, 0, 0, late=3, late_percent_max=0.3).verdict == "compliant"
+
+
+def test_an_outage_is_recovered_from_when_its_backlog_is_drained() -> None:
+    outage = PlannedOutage(10_000, 20_000)
+    found = recovery(outage, backlog(0, 100, 9_000, 4_000, 700, 100, 0), DRAINED, LENGTH)
+    assert (found.backlog, found.drained_after) == (9_000, 20_000)
+    assert verdict(0, 100, 9_000, 4_000, 700, 100, 0, outage=outage).reason == (
+        "keeps up with 1,000 events/s, and drains the backlog of an outage within 20s"
+    )
+
+
+def test_a_backlog_that_still_drains_is_inconclusive() -> None:
+    found = verdict(0, 0, 9_000, 8_000, 7_000, 6_000, 5_000, outage=PlannedOutage(10_000, 20_000))
+    assert found.verdict == "could-not-tell"
+    assert "about 42s more is needed, so give a longer --for" in found.reason
+
+
+def test_a_backlog_that_grows_after_an_outage_is_not_kept_up_with() -> None:
+    assert verdict(0, 0, 9_000, 9_100, 9_200, 9_300, 9_400, outage=PlannedOutage(10_000, 20_000)).verdict == "violated"
+
+
+def test_a_missing_event_is_our_bug() -> None:
+    found = verdict(0, 0, 0, 0, 0, 0, 0, balance=Balance(created=3, accepted=1, discarded=0, pending=1))
+    assert found.verdict == "could-not-tell"
+    assert found.reason.endswith("this is a bug of mockcampaign")
+
+
+def test_an_interrupted_load_is_inconclusive() -> None:
+    assert verdict(0, 0, 0, interrupted=True) == Judged("could-not-tell", "interrupted before the load ended")
+
+
+def step(rate: int, found: Judged) -> StepResult:
+    return StepResult(
+        events_per_second=rate,
+        milliseconds=LENGTH,
+        webhooks=8,
+        balance=Balance(created=60_000, accepted=59_000, discarded=0, pending=1_000),
+        batches=600,
+        late=0,
+        lateness=NOTHING,
+        responses=NOTHING,
+        deliveries=NOTHING,
+        outcomes={"responded 200": 590, "responded 503": 10},
+        samples=backlog(0, 100, 1_000),
+        recoveries=[],
+        pending_at_end=1_000,
+        drained_after=None,
+        interrupted=False,
+        verdict=found.verdict,
+        reason=found.reason,
+    )
+
+
+KEEPS, FAILS = Judged("compliant", "keeps up"), Judged("violated", "does not keep up")
+
+
+@pytest.mark.parametrize(
+    ("steps", "sentence"),
+    [
+        ([KEEPS, KEEPS], "The knee is above 2,000 events/s, the highest rate"),
+        ([KEEPS, FAILS], "The knee is at 1,000 events/s, the highest rate that the consumer kept up with"),
+        ([FAILS], "The consumer kept up with no rate; the lowest was 1,000 events/s"),
+    ],
+)
+def test_the_knee_is_the_highest_rate_that_was_kept_up_with(steps: list[Judged], sentence: str) -> None:
+    found = load_result("http://127.0.0.1/", 1, {}, [step(number * 1_000, one) for number, one in enumerate(steps, 1)])
+    assert knee_sentence(found) == sentence
+    assert found.verdict == steps[0].verdict
+
+
+def test_the_text_has_every_number() -> None:
+    lines = ["".join(text for text, _ in line) for line in step_lines(step(1_000, FAILS))]
+    assert lines[:2] == [
+        "1,000 events/s for 1m, 8 webhooks",
+        "  events    60,000 created = 59,000 accepted + 0 discarded + 1,000 pending",
+    ]
+    assert lines[5:] == [
+        "  outcomes  590 responded 200, 10 responded 503",
+        "  backlog   1,000 events at most, 1,000 at the end of the load, not drained",
+        "  result    does not keep up",
+    ]
+    [last] = load_lines(load_result("http://127.0.0.1/", 1, {}, [step(1_000, FAILS)]))
+    assert "".join(text for text, _ in last) == "Does not keep up: does not keep up"
+
+
+def test_percentiles_are_exact_to_three_digits() -> None:
+    found = Latencies()
+    for value in range(1, 100_001):
+        found.record(value)
+    percentiles = found.percentiles()
+    assert percentiles.count == 100_000
+    assert percentiles.p50 == pytest.approx(50_000, rel=0.001)
+    assert percentiles.p99_9 == pytest.approx(99_900, rel=0.001)
+    assert percentiles.max == pytest.approx(100_000, rel=0.001)
+    assert percentiles.curve[-1] == (100.0, percentiles.max)
