@@ -110,6 +110,7 @@ BETWEEN = {
 OTHERS = {
     "responds-202": "responds-200",
     "responds-204": "responds-200",
+    "responds-404-before-handler-ends": "responds-200",
     "responds-207": "accepts-every-batch-size",
     "redirects-to-trailing-slash": "responds-200",
     "always-responds-503": "responds-200",
