@@ -367,6 +367,8 @@ class Died(Fact, frozen=True, kw_only=True):
     after: Stimulus
     replies: tuple[Reply, ...] = ()
     reason: str
+    is_back: bool = False
+    """Whether it could be reached again soon, as a process that a supervisor restarts."""
 
     @property
     def identity(self) -> str:

@@ -356,7 +356,8 @@ def _clause(fact: AnyFact) -> str:
             return _stale(fact)
         case Died():
             replied = f"{_responded(fact.replies)}, then " if fact.replies else ""
-            return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
+            restarted = ", until something restarted it" if fact.is_back else ""
+            return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason}){restarted}"
         case LostInCrash():
             return _lost_in_crash(fact)
         case LostWhileBroken():
