@@ -323,7 +323,8 @@ def _clause(fact: AnyFact) -> str:
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             does = "does not store" if fact.lost else "rejects"
-            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}"
+            alone = f", because of its {fact.field} of {counted(fact.characters, 'character')}" if fact.field else ""
+            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}{alone}"
         case Costs():
             return _costs(fact)
         case NeverResponds():

@@ -122,6 +122,7 @@ OTHERS = {
     "stores-last-event-only": "stores-every-event",
     "loses-odd-event": "stores-every-event",
     "loses-100th-event": "stores-every-event",
+    "skips-events-of-long-recipient-ids": "accepts-largest-batch",
     "truncates-body-at-64-kib": "accepts-largest-batch",
     "indexes-texts": "accepts-largest-batch",
     "copies-first-recipient-list": "stores-mixed-mailings",
