@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY . .
-RUN python -m venv /mockcampaign && /mockcampaign/bin/pip install --no-cache-dir .
+RUN python -m venv /mockcampaign && /mockcampaign/bin/pip install --no-cache-dir '.[all]'
 
 FROM python:3.13-slim
 COPY --from=build /mockcampaign /mockcampaign

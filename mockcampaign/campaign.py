@@ -20,6 +20,7 @@ from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Verified
 from mockcampaign.engine.loop import Driver, Send, drive
+from mockcampaign.engine.webhooks import commands_until_deleted
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, CallFault, WireFault
@@ -294,6 +295,20 @@ class Campaign:
         return self._exporter.update(
             webhook.client_id, webhook.id, target_url=target_url, authentication=authentication
         )
+
+    def rotate(self, webhook: Webhook, authentication: Authentication, *, after: int = 0) -> None:
+        """Give a webhook other credentials after a time; until then, it sends the old ones."""
+        self._exporter.schedule_credentials(self.now + after, webhook.id, authentication)
+
+    def rotate_user(self, password: str, *, username: str | None, client_id: int, after: int) -> None:
+        """Give a user of the REST API another password. Raises `InvalidInputError` unless a server has users."""
+        raise InvalidInputError("rotate: there are no users of the REST API here, allowed: a webhook")
+
+    def forget_webhooks(self) -> None:
+        """Delete all webhooks, whatever their status."""
+        for webhook in self.webhooks.all():
+            for command in commands_until_deleted(webhook.status):
+                _COMMANDS[command](self, webhook)
 
     def check_target(self, target_url: str) -> None:
         """Raise `InvalidInputError` if webhooks may not send there. Here they may send anywhere, since the caller can
@@ -634,6 +649,13 @@ class Campaign:
 
     def _send(self, request: Request) -> Awaitable[Outcome]:
         return (self._transport.send if request.url in self._reached else self._first_send)(request)
+
+
+_COMMANDS: Mapping[str, Callable[[Campaign, Webhook], Webhook]] = {
+    "activate": Campaign.activate,
+    "deactivate": Campaign.deactivate,
+    "delete": Campaign.delete,
+}
 
 
 class _CallableModule(ModuleType):

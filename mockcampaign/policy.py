@@ -13,6 +13,9 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+PASSWORD_DELAY = 5 * MINUTE
+"""Virtual time until a new password of the REST API is valid. "Some minutes" is documented, how many is assumed."""
 """Milliseconds, the unit of an event's `created` and of all time in the engine."""
 
 DEFAULT_CLIENT_ID = 123456789001

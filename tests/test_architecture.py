@@ -41,7 +41,7 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
-        < durations < faults < shape < engine events samples transport < clients < campaign judging strategies
+        < durations extras < faults < shape < engine events samples transport < clients < campaign judging strategies
         < recording report < check < scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """
@@ -63,9 +63,10 @@ LEVELS = {
         redelivery resilience < order < __init__
     """,
     "cli": """
-        credentials jobs parameters progress terminal usage < ci options same_command < __init__ playing watching
-        < commands
+        credentials jobs parameters probe_options progress terminal usage < ci options same_command
+        < __init__ playing watching < drills < commands
     """,
+    "cli.drills": "deploy_command provisioning_command",
     "cli.commands": "check consumer demo drill dry_run generate judge record replay rules schema serve shape < run",
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
@@ -81,7 +82,9 @@ LEVELS = {
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < __init__
     """,
-    "drill": "cases < case_scenario command server set_up_rules < provisioning",
+    "drill": """
+        cases deploy_plan deploy_traffic < case_scenario command deploy_rules server set_up_rules < deploy provisioning
+    """,
     "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session

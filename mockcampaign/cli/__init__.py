@@ -26,6 +26,7 @@ from mockcampaign.cli.terminal import (
 )
 from mockcampaign.cli.usage import unknown_command, usage_line
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
+from mockcampaign.extras import naming_extras
 from mockcampaign.text import printable
 
 COMMANDS = {
@@ -37,7 +38,7 @@ COMMANDS = {
     "record": "Record the requests Campaign sends to a real consumer.",
     "replay": "Replay a recorded journal against a consumer.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
-    "drill": "Run your set-up against a REST API whose calls fail, one by one.",
+    "drill": "Practise a set-up whose calls fail, and a deployment under traffic.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
     "shape": "Say which field of captured events plays which role.",
     "schema": "Print the JSON Schema of scenarios, reports or events, or the scenario reference.",
@@ -94,7 +95,8 @@ def main() -> NoReturn:
     """Run the command line, and exit with its status."""
     open_streams()
     try:
-        status = cli.main(prog_name="mockcampaign", standalone_mode=False)
+        with naming_extras():
+            status = cli.main(prog_name="mockcampaign", standalone_mode=False)
     except click.exceptions.Abort:
         status = interrupted()
     except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:

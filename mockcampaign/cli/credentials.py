@@ -10,14 +10,20 @@ from mockcampaign.whole_files import why_not
 
 
 def credentials(
-    *, basic_auth: str | None, key_auth: str | None, basic_auth_file: Path | None, key_auth_file: Path | None
+    *,
+    basic_auth: str | None,
+    key_auth: str | None,
+    basic_auth_file: Path | None,
+    key_auth_file: Path | None,
+    prefix: str = "",
 ) -> Authentication:
-    """Return the credentials of the one option that was given.
+    """Return the credentials of the one option that was given. The names of the options begin with `prefix`.
 
     Raises `InvalidInputError`, which never quotes them, for more than one, and for what is no pair.
     """
-    basic = {"--basic-auth-file": _content("--basic-auth-file", basic_auth_file), "--basic-auth": basic_auth}
-    key = {"--key-auth-file": _content("--key-auth-file", key_auth_file), "--key-auth": key_auth}
+    basic_option, key_option = f"--{prefix}basic-auth", f"--{prefix}key-auth"
+    basic = {f"{basic_option}-file": _content(f"{basic_option}-file", basic_auth_file), basic_option: basic_auth}
+    key = {f"{key_option}-file": _content(f"{key_option}-file", key_auth_file), key_option: key_auth}
     given = {option: text for option, text in {**basic, **key}.items() if text is not None}
     if len(given) > 1:
         raise InvalidInputError(f"allowed: one of {' and '.join(given)}, found both")

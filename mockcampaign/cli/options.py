@@ -124,10 +124,13 @@ def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def credential_options(variables: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds the options for credentials. The command gets them as `authentication`.
+def credential_options(
+    variables: str, *, prefix: str = "", parameter: str = "authentication", then: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the options for credentials. The command gets them as `parameter`.
 
-    Names of environment variables begin with `variables`. Files and variables come first: every user of a machine can
+    Names of environment variables begin with `variables`, those of options with `prefix`. `then` says when the
+    credentials are valid. Files and variables come first: every user of a machine can
     read the arguments of its commands.
     """
 
@@ -135,14 +138,16 @@ def credential_options(variables: str) -> Callable[[Callable[..., Any]], Callabl
         @functools.wraps(command)
         def with_credentials(**arguments: Any) -> Any:
             names = ("basic_auth", "key_auth", "basic_auth_file", "key_auth_file")
-            return command(authentication=credentials(**{name: arguments.pop(name) for name in names}), **arguments)
+            given = {name: arguments.pop(f"{prefix.replace('-', '_')}{name}") for name in names}
+            return command(**{parameter: credentials(**given, prefix=prefix)}, **arguments)
 
         with_options: Callable[..., Any] = with_credentials
         for option, form, what in (
-            ("key-auth", "NAME:VALUE", "Header and value that the consumer demands"),
-            ("basic-auth", "USER:PASSWORD", "Basic credentials that the consumer demands"),
+            ("key-auth", "NAME:VALUE", f"Header and value that the consumer demands{then}"),
+            ("basic-auth", "USER:PASSWORD", f"Basic credentials that the consumer demands{then}"),
         ):
             variable = f"{variables}_{option.upper().replace('-', '_')}"
+            option = f"{prefix}{option}"
             for decorate in (
                 click.option(
                     f"--{option}", metavar=form, envvar=variable, help=f"{what}. Other users can see arguments."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from watchfiles import watch
+
 from mockcampaign.cli.terminal import USAGE_ERROR, complain, say
 from mockcampaign.errors import MockcampaignError
 
@@ -37,8 +39,6 @@ def watching(paths: Sequence[Path], once: Callable[[], tuple[int, Sequence[Path]
 
 
 def _wait_for_change(paths: Sequence[Path], read: Sequence[Path], suffix: str, before: dict[Path, int]) -> None:
-    from watchfiles import watch
-
     known = {path.resolve() for path in (*read, *paths) if not path.is_dir()}
     said = False
     for changes in watch(

@@ -66,7 +66,7 @@ class SuppressionCommands(ClientCommands):
         store.blocklist.put(entry)
         self._note("blocklist-entry", "add")
         # The event of an entry by a call looks like that of a complaint, as nobody shows one (assumed).
-        mail = store.last_mail(pattern) or self._other_mail(pattern)
+        mail = self._mail_of_event(store.last_mail(pattern), pattern)
         self._add_event(mail, MailEvent(at=now, type=EventType.BLOCKLIST))
         return entry
 
@@ -92,12 +92,18 @@ class SuppressionCommands(ClientCommands):
             reason="unsubscribed by a call",
             created=now,
         )
-        self._add_event(mail or self._other_mail(recipient_id), MailEvent(at=now, type=EventType.UNSUBSCRIBE))
+        about = self._mail_of_event(mail, recipient_id)
+        self._add_event(about, MailEvent(at=now, type=EventType.UNSUBSCRIBE))
         return True
 
-    def _other_mail(self, recipient_id: str) -> SentMail:
-        """Return a mail for an event of a recipient who got none."""
+    def _mail_of_event(self, mail: SentMail | None, recipient_id: str) -> SentMail:
+        """Return the mail that an event names: another one if there is none, or if it is still on its way.
+
+        A mail has no event before it is sent.
+        """
         store = self._store
+        if mail is not None and mail.sent_at <= self.now:
+            return mail
         list_id = next(
             (number for number, recipients in store.recipients.items() if recipient_id in recipients),
             next(iter(store.lists)),

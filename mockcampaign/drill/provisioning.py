@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mockcampaign.drill.cases import CALLS_MAX, RESTARTED, RUNS, UNDISTURBED, Dr
 from mockcampaign.drill.command import SetUpCommand
 from mockcampaign.drill.server import DrillServer
 from mockcampaign.drill.set_up_rules import RULES, Run, judge_case, passed, skipped, webhooks_of
-from mockcampaign.engine.journal import Called, Entry, StepReached
+from mockcampaign.engine.journal import Called, Entry
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, run_result, scenario_result
@@ -20,14 +21,18 @@ from mockcampaign.model import WebhookStatus
 from mockcampaign.report import sentences
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.judge_journal import webhook_names
+from mockcampaign.scenario.language.steps import AdvanceStep, RunStep, SetUpStep
 from mockcampaign.scenario.load import load
-from mockcampaign.scenario.plan import Expect, Plan
+from mockcampaign.scenario.plan import Expect, Plan, PlannedStep, WaitUntil
 from mockcampaign.scenario.play import Player
 from mockcampaign.server.served_campaign import ServerSettings
 from mockcampaign.server.vendor_api.api import API
 
 OPERATIONS = tuple(operation.id for operation in API.operations)
 """Names of the operations of the REST API."""
+
+UNTIL_SUCCESS = "until-success"
+"""The step `set_up` that runs the set-up until it succeeds."""
 
 OnCase = Callable[[int, int], object]
 """Receives the number of a case before it begins, and how many cases there are."""
@@ -159,17 +164,21 @@ def _scenario_result(
 def drill_plan(path: Path) -> Plan:
     """Return the plan of a scenario that a drill can play.
 
-    Raises `InvalidInputError` as `load` does, and if a step other than `expect` follows an `expect`.
+    Raises `InvalidInputError` as `load` does, if a step lets time pass, and if nothing is run or nothing expected.
     """
-    plan = load(path, must_emit=False, operations=OPERATIONS)
-    expecting = False
+    plan = load(path, must_emit=False, operations=OPERATIONS, has_set_up=True)
     for step in plan.steps:
-        if expecting and not isinstance(step.action, Expect):
-            raise InvalidInputError(f"{step.place}: the set-up runs before the first `expect`, allowed here: expect")
-        expecting = expecting or isinstance(step.action, Expect)
-    if not expecting:
+        if isinstance(step.action, AdvanceStep | RunStep | WaitUntil):
+            raise InvalidInputError(f"{step.place}: time stands still in a drill, allowed: steps that let none pass")
+    if not any(isinstance(step.action, SetUpStep) for step in plan.steps):
+        raise InvalidInputError(f"{path}: runs no set-up, allowed: a step `set_up`")
+    if not any(isinstance(step.action, Expect) or _must_succeed(step) for step in plan.steps):
         raise InvalidInputError(f"{path}: expects nothing, allowed: a last step `expect`")
     return plan
+
+
+def _must_succeed(step: PlannedStep) -> bool:
+    return isinstance(step.action, SetUpStep) and step.action.runs == UNTIL_SUCCESS
 
 
 def settings_of(plan: Plan) -> ServerSettings:
@@ -179,22 +188,43 @@ def settings_of(plan: Plan) -> ServerSettings:
 
 
 def drilled_scenario(server: DrillServer, plan: Plan, command: SetUpCommand, clean: SetUpCommand | None) -> RunResult:
-    """Play the steps before the first `expect`, run the set-up as often as in a case, and judge the expectations."""
+    """Play the steps, with the set-up where they run it, and judge the expectations."""
     if clean is not None and clean.run(server.values()) != 0:
         raise CouldNotTellError(f"clean command {clean.words[0]}: failed{_said(clean)}")
-    campaign = server.campaign
-    before = [step for step in plan.steps if not isinstance(step.action, Expect)]
-    leading = msgspec.structs.replace(plan, steps=tuple(before), first_webhook_id=campaign.next_webhook_id)
-    server.run(Player(leading, campaign).play())
-    for _ in range(RUNS):
-        command.run(server.values())
+    plan = msgspec.structs.replace(plan, first_webhook_id=server.campaign.next_webhook_id)
+    ended: list[list[int | None]] = []
 
-    async def reach() -> None:
-        for index in range(len(before), len(plan.steps)):
-            campaign.journal.append(StepReached(at=campaign.now, index=index))
+    async def run(step: SetUpStep) -> None:
+        statuses: list[int | None] = []
+        ended.append(statuses)
+        is_over = False
+        while not is_over:
+            # In a thread, since the server has to respond to it meanwhile.
+            statuses.append(await asyncio.to_thread(command.run, server.values()))
+            if step.runs == UNTIL_SUCCESS:
+                is_over = statuses[-1] == 0 or len(statuses) == RUNS
+            else:
+                is_over = len(statuses) == step.runs
 
-    server.run(reach())
+    server.run(Player(plan, server.campaign, run).play())
     entries = server.entries()
-    _, expectations = judge(msgspec.structs.replace(plan, first_webhook_id=leading.first_webhook_id), entries)
-    result = _scenario_result(plan.name, server.url, [], entries, expectations)
+    _, expectations = judge(plan, entries)
+    runs = [step for step in plan.steps if isinstance(step.action, SetUpStep)]
+    succeeded = [_succeeded(step, statuses) for step, statuses in zip(runs, ended, strict=True) if _must_succeed(step)]
+    result = _scenario_result(plan.name, server.url, [], entries, [*succeeded, *expectations])
     return run_result([msgspec.structs.replace(result, file=str(plan.path))])
+
+
+def _succeeded(step: PlannedStep, statuses: Sequence[int | None]) -> Finding:
+    """Return whether a set-up that was run until it succeeds has succeeded."""
+    return Finding(
+        id="set_up.status",
+        title=f"set_up.status: 0 within {RUNS} runs",
+        level="must",
+        outcome="pass" if statuses[-1] == 0 else "fail",
+        requirement="A set-up that failed is run again until it succeeds (this scenario).",
+        expected=f"0 within {RUNS} runs",
+        actual=sentences.exit_statuses(statuses),
+        evidence=(),
+        place=step.place,
+    )

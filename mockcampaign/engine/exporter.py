@@ -56,11 +56,25 @@ from mockcampaign.model import (
 from mockcampaign.policy import Policy
 
 
+class CredentialsDue(msgspec.Struct, frozen=True):
+    """New credentials of a webhook, which are valid from a moment on."""
+
+    webhook_id: int
+    authentication: Authentication
+
+    def __repr__(self) -> str:
+        return f"CredentialsDue(webhook_id={self.webhook_id})"
+
+
 class DelayedOutcome(msgspec.Struct, frozen=True):
     """An outcome that stands for virtual time: it takes effect when that has passed."""
 
     attempt: Attempt
     outcome: Outcome
+
+
+Scheduled = EventsDue | EventStream | DelayedOutcome | DuplicateDelivery | CredentialsDue
+"""Whatever is on the clock besides outboxes."""
 
 
 class Exporter:
@@ -81,7 +95,7 @@ class Exporter:
     ) -> None:
         """With `kept`, go on where another exporter ended, whose journal is given."""
         self.policy = policy
-        self.clock: Clock[Outbox | EventsDue | EventStream | DelayedOutcome | DuplicateDelivery] = Clock(start)
+        self.clock: Clock[Outbox | Scheduled] = Clock(start)
         self.journal = Journal() if journal is None else journal
         self.registry = WebhookRegistry(policy.webhooks_per_client_max, first_id=first_webhook_id)
         self._outboxes: dict[int, Outbox] = {}
@@ -237,6 +251,10 @@ class Exporter:
         if self._keeper is not None:
             self._keeper.scheduled(at, due)
 
+    def schedule_credentials(self, at: int, webhook_id: int, authentication: Authentication) -> None:
+        """Give a webhook other credentials at a moment that is not in the past, unless it is deleted by then."""
+        self._schedule(at, CredentialsDue(webhook_id, authentication))
+
     def schedule_stream(self, client_id: int, events: Iterator[FutureEvent]) -> None:
         """Let a client's events occur at their moments, which are in order of time.
 
@@ -325,6 +343,10 @@ class Exporter:
                     self._record_attempt(attempt, outcome)
                 case DuplicateDelivery():
                     self._due_duplicates.append(item)
+                case CredentialsDue():
+                    webhook = self.registry.past_or_present(item.webhook_id)
+                    if webhook.status is not WebhookStatus.DELETED:
+                        self.update(webhook.client_id, webhook.id, authentication=item.authentication)
                 case never:
                     assert_never(never)
         return True
@@ -470,7 +492,7 @@ class Exporter:
 
     # Bookkeeping
 
-    def _schedule(self, at: int, item: EventsDue | EventStream | DelayedOutcome | DuplicateDelivery) -> None:
+    def _schedule(self, at: int, item: Scheduled) -> None:
         self.clock.add(at, item)
         self._scheduled_count += 1
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Webhook, WebhookStatus
+from mockcampaign.tables import complete
 
 Command = Literal["create", "update", "activate", "deactivate", "suspend", "delete"]
 
@@ -32,6 +33,24 @@ _STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
 def statuses_allowing(command: Command) -> list[WebhookStatus]:
     """Return the statuses in which a webhook can get the command, sorted."""
     return sorted(status for status, allowed in _STATUS_AFTER if allowed == command)
+
+
+_UNTIL_DELETED: Mapping[WebhookStatus, tuple[Command, ...]] = complete(
+    "the commands that delete a webhook of each status",
+    WebhookStatus,
+    {
+        WebhookStatus.CREATED: ("activate", "deactivate", "delete"),
+        WebhookStatus.ACTIVATED: ("deactivate", "delete"),
+        WebhookStatus.SUSPENDED: ("activate", "deactivate", "delete"),
+        WebhookStatus.DEACTIVATED: ("delete",),
+        WebhookStatus.DELETED: (),
+    },
+)
+
+
+def commands_until_deleted(status: WebhookStatus) -> tuple[Command, ...]:
+    """Return the commands that delete a webhook of this status, in order."""
+    return _UNTIL_DELETED[status]
 
 
 class Webhooks:

@@ -726,6 +726,7 @@ class Precondition(StrEnum):
     FAULT_NOT_SUPPORTED = "fault-not-supported"
     SINGLE_EDGE_CASE_FAILS = "single-edge-case-fails"
     NOTHING_REACHED_CONSUMER = "nothing-reached-consumer"
+    NOTHING_ROTATED = "nothing-rotated"
     REJECTED_IS_NOT_LOST = "rejected-is-not-lost"
 
 
@@ -846,6 +847,74 @@ class SetUpPassed(Fact, frozen=True, kw_only=True):
     """Number of calls of an undisturbed set-up."""
 
 
+class DeployBalance(Fact, frozen=True, kw_only=True):
+    """The balance of all events of a deploy drill."""
+
+    created: int
+    accepted: int
+    """Events that the consumer accepted."""
+    discarded: int
+    """Events that Campaign discarded after three days."""
+    pending: int
+    """Events that Campaign would still deliver."""
+
+
+class DeployStored(Fact, frozen=True, kw_only=True):
+    """The acknowledged events of a deploy drill, as the consumer has stored them."""
+
+    acknowledged: int
+    missing: int
+    duplicate: int
+    altered: int
+
+
+class DeployTook(Fact, frozen=True, kw_only=True):
+    """How long a deployment took, and what the deliveries met meanwhile."""
+
+    kind: Literal["restart", "rotation"]
+    at: int
+    """Virtual milliseconds from the beginning of the traffic."""
+    command: int
+    """Wall milliseconds that the command took."""
+    recovered: int | None
+    """Wall milliseconds from the beginning until nothing was pending; None if that never came."""
+    attempts: int
+    """Attempts meanwhile."""
+    failed: int
+    """Attempts among them that were not accepted."""
+
+
+class DeployEvents(Fact, frozen=True, kw_only=True):
+    """When the missing events were acknowledged, or those that are stored twice were first delivered."""
+
+    what: Literal["missing", "duplicate"]
+    kind: Literal["restart", "rotation"]
+    at: int
+    """Virtual milliseconds from the beginning of the traffic to the deployment."""
+    before: int
+    """Events before the deployment."""
+    during: int
+    """Events while it went on."""
+
+
+class RotationRejected(Fact, frozen=True, kw_only=True):
+    """Deliveries that were rejected around a rotation of the credentials."""
+
+    at: int
+    """Virtual milliseconds from the beginning of the traffic to the rotation."""
+    after_both: bool
+    """Whether Campaign and the consumer had both changed; otherwise only the consumer had."""
+    reply: Reply
+    attempts: int
+    milliseconds: int
+    """Virtual time from the change to the last of these attempts."""
+
+    @property
+    def identity(self) -> str:
+        """The reply, and which side had changed."""
+        return f"{self.reply.identity} {'after' if self.after_both else 'within'} rotation"
+
+
 AnyFact = (
     Response
     | StoreDiffers
@@ -894,6 +963,11 @@ AnyFact = (
     | Under
     | SetUpLeft
     | SetUpPassed
+    | DeployBalance
+    | DeployStored
+    | DeployTook
+    | DeployEvents
+    | RotationRejected
 )
 """Every kind of fact."""
 

@@ -96,6 +96,12 @@ class Situation(StrEnum):
     RESTARTED = "restarted"
     REDELIVERED_AFTER_RESTART = "redelivered-after-restart"
 
+    # Deploy drill
+    AFTER_RESTART_COMMAND = "after-restart-command"
+    AFTER_ROTATION = "after-rotation"
+    OVER_DEPLOY = "over-deploy"
+    """Everything that a deploy drill did."""
+
     # Payload
     EDGE_CASE = "edge-case"
     EDGE_CASES = "edge-cases"

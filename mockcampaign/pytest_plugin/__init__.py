@@ -1,7 +1,7 @@
 """The pytest plugin: the fixtures `campaign`, `campaign_server` and `campaign_check`, and scenario files as tests.
 
-Every pytest run of everybody who has mockcampaign installed imports this module, so it imports nothing but pytest and
-the table of report formats. Everything else is imported with the first fixture or scenario file that is used.
+Every pytest run of everybody who has mockcampaign installed imports this module, so it imports nothing but pytest. All
+else is imported with the first fixture or scenario file that is used.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from mockcampaign.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from mockcampaign.double.control.campaign_clock import CampaignClock as CampaignClock
@@ -56,6 +54,15 @@ MARKER = (
 )
 
 
+REPORTS = {
+    "report-json": "Write the complete result to this file as JSON.",
+    "junit": "Write JUnit XML to this file.",
+    "html": "Write an HTML page with plots and every attempt to this file.",
+    "markdown": "Write a summary in Markdown to this file.",
+}
+"""Options and help of `mockcampaign.report.formats.FORMATS`, which would take longer to import than all else here."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -74,8 +81,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DURATION",
         help="Limit of wall time for one advance() or run(), such as 60s.",
     )
-    for report in FORMATS:
-        group.addoption(f"--mockcampaign-{report.option}", metavar="FILE", help=report.help)
+    for option, said in REPORTS.items():
+        group.addoption(f"--mockcampaign-{option}", metavar="FILE", help=said)
     group.addoption(
         "--mockcampaign-full-journal", action="store_true", help="Include every attempt in the JSON report."
     )
@@ -97,11 +104,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    named = {report: config.getoption(f"--mockcampaign-{report.option}") for report in FORMATS}
+    named = {option: config.getoption(f"--mockcampaign-{option}") for option in REPORTS}
     if any(named.values()):
         from mockcampaign.pytest_plugin.results import collect_results
+        from mockcampaign.report.formats import FORMATS
 
-        files = {report: Path(path) for report, path in named.items() if path}
+        files = {report: Path(path) for report in FORMATS if (path := named[report.option])}
         collect_results(config, files, full_journal=config.getoption("--mockcampaign-full-journal"))
 
 
@@ -111,6 +119,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     from mockcampaign.pytest_plugin.scenario_files import ScenarioFile
 
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+@contextlib.contextmanager
+def _naming_extras() -> Iterator[None]:
+    """Let the test fail with one line if the fixture's packages are not installed."""
+    from mockcampaign.extras import MissingExtraError, naming_extras
+
+    missing = ""
+    try:
+        with naming_extras():
+            yield
+    except MissingExtraError as error:
+        missing = str(error)
+    if missing:  # outside of the handler, so that pytest does not show the error twice
+        pytest.fail(missing, pytrace=False)
 
 
 @pytest.fixture
@@ -134,7 +157,8 @@ def _server_scope(fixture_name: str, config: pytest.Config) -> Any:
 
 @pytest.fixture(scope=_server_scope)
 def _mockcampaign_server() -> Iterator[LiveServer]:
-    from mockcampaign.pytest_plugin.server_fixture import LiveServer
+    with _naming_extras():
+        from mockcampaign.pytest_plugin.server_fixture import LiveServer
 
     with LiveServer().running() as live:
         yield live
@@ -161,7 +185,8 @@ def campaign_server_factory(request: pytest.FixtureRequest) -> CampaignServerFac
 
     with campaign_server_factory() as server: yield server
     """
-    from mockcampaign.pytest_plugin.server_fixture import CampaignServerFactory
+    with _naming_extras():
+        from mockcampaign.pytest_plugin.server_fixture import CampaignServerFactory
 
     return CampaignServerFactory(request.config)
 
@@ -172,7 +197,10 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
 
     report = campaign_check(app, path="/hook", probe=lambda: app.processed)
     """
-    from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
+    with _naming_extras():
+        # The check needs Hypothesis as soon as it runs; the fixture says so before anything is sent.
+        import_module("mockcampaign.check.shrink")
+        from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
     from mockcampaign.pytest_plugin.hypothesis_examples import renew_for_each_example
 
     with contextlib.closing(CampaignCheck(request)) as check_of_test:

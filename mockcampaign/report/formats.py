@@ -1,6 +1,6 @@
-"""The file formats of a run's result: one table, from which the command line and the pytest plugin make their options.
+"""The file formats of a run's result: one table, from which the command line makes its options.
 
-Each format is imported when it is written, because every pytest run reads this table.
+Each format is imported when it is written. The pytest plugin has the same options (a test compares them).
 """
 
 from __future__ import annotations

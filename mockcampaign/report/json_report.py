@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import msgspec
 
 from mockcampaign import json_text
@@ -32,4 +35,19 @@ def _without_journal(scenario: ScenarioResult) -> ScenarioResult:
 def json_schema() -> bytes:
     """Return the JSON Schema of the JSON report."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mockcampaign report {FORMAT}"}
-    return msgspec.json.format(msgspec.json.encode({**schema, **msgspec.json.schema(RunResult)}), indent=2) + b"\n"
+    described = _dedented({**schema, **msgspec.json.schema(RunResult)})
+    return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
+
+
+def _dedented(schema: Any) -> Any:
+    """Return a schema whose descriptions have no indentation; Python keeps that of a docstring before 3.13."""
+    match schema:
+        case dict():
+            return {
+                name: inspect.cleandoc(value) if name == "description" and isinstance(value, str) else _dedented(value)
+                for name, value in schema.items()
+            }
+        case list():
+            return [_dedented(value) for value in schema]
+        case _:
+            return schema

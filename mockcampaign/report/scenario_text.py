@@ -11,7 +11,16 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Began
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, Shown, Verdict, shown_as, verdict_of, violates
+from mockcampaign.judging.verdict import (
+    RunResult,
+    ScenarioResult,
+    Shown,
+    Verdict,
+    is_violation,
+    shown_as,
+    verdict_of,
+    violates,
+)
 from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, timeline
@@ -209,17 +218,19 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
         yield [("         actual    ", PLAIN), (brief(seen(finding)), PLAIN)]
 
 
-def drill_lines(result: RunResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
+def drill_lines(result: RunResult, what: str, *, verbosity: int = 0) -> Iterator[list[Styled]]:
     """Yield a line for each rule, with the fix of those that are violated, and the verdict. Verbosity -1: no rules."""
-    wrong = [finding for finding in result.rules if finding.outcome == "fail"]
+    strict = any(scenario.strict for scenario in result.scenarios)
+    wrong = [finding for finding in result.rules if is_violation(finding, strict=strict)]
     for finding in result.rules:
-        if verbosity < 0 and finding.outcome != "fail":
+        is_wrong = finding.outcome in ("fail", "warn")
+        if verbosity < 0 and not is_wrong:
             continue
         yield [MARKS[shown_as(finding)], (f" {finding.id}  ", STRONG), (printable(finding.actual), PLAIN)]
-        if finding.outcome == "fail":
+        if is_wrong:
             yield [("     required  ", FAINT), (printable(finding.requirement), FAINT)]
             if finding.fix is not None:
                 yield [("     fix       ", FAINT), (printable(finding.fix), PLAIN)]
     words, style = VERDICTS[verdict_of(result)]
     sums = f"{counted(len(wrong), 'rule')} of {len(result.rules)} violated" if wrong else "no rule violated"
-    yield [(words, {**style, **STRONG}), (f"  provisioning drill: {sums}", PLAIN)]
+    yield [(words, {**style, **STRONG}), (f"  {what}: {sums}", PLAIN)]

@@ -27,6 +27,10 @@ from mockcampaign.judging.fact import (
     Costs,
     CountsTwice,
     DependsOn,
+    DeployBalance,
+    DeployEvents,
+    DeployStored,
+    DeployTook,
     Died,
     EdgeCaseField,
     EventBudgetReached,
@@ -56,6 +60,7 @@ from mockcampaign.judging.fact import (
     Reply,
     Response,
     ResponseBody,
+    RotationRejected,
     SetUpCase,
     SetUpLeft,
     SetUpMistake,
@@ -320,6 +325,8 @@ def _clause(fact: AnyFact) -> str:
             return _set_up_left(fact)
         case SetUpPassed():
             return f"in none of {counted(fact.cases, 'case')}, in which each of {counted(fact.calls, 'call')} failed"
+        case DeployBalance() | DeployStored() | DeployTook() | DeployEvents() | RotationRejected():
+            return _deploy(fact)
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             does = "does not store" if fact.lost else "rejects"
@@ -491,9 +498,14 @@ def set_up_case(case: SetUpCase) -> str:
     return f"call {case.number} ({case.operation}) {how}{effect}"
 
 
+def exit_statuses(statuses: Sequence[int | None]) -> str:
+    """Return the exit statuses of runs of a command; one that ran for too long was stopped."""
+    return ", ".join("stopped" if status is None else str(status) for status in statuses)
+
+
 def _set_up_left(fact: SetUpLeft) -> str:
     where, runs = set_up_case(fact.case), counted(fact.runs, "run")
-    ended = ", ".join("stopped" if status is None else str(status) for status in fact.statuses)
+    ended = exit_statuses(fact.statuses)
     match fact.mistake:
         case SetUpMistake.DOUBLED:
             return f"{where}: {counted(fact.webhooks, 'activated webhook')} too many after {runs}"
@@ -511,6 +523,47 @@ def _set_up_left(fact: SetUpLeft) -> str:
             return f"{where}: exit status 0, but {counted(fact.webhooks, 'webhook')} not activated"
         case _:
             assert_never(fact.mistake)
+
+
+def _deploy(fact: DeployBalance | DeployStored | DeployTook | DeployEvents | RotationRejected) -> str:
+    match fact:
+        case DeployBalance():
+            return (
+                f"{counted(fact.created, 'event')} created = {fact.accepted:,} accepted (200) + {fact.discarded:,} "
+                f"discarded after three days + {fact.pending:,} pending"
+            )
+        case DeployStored():
+            right = fact.acknowledged - fact.missing - fact.altered
+            return (
+                f"{right:,} of {counted(fact.acknowledged, 'acknowledged event')} stored as sent, "
+                f"{fact.missing:,} missing, {fact.altered:,} altered, {counted(fact.duplicate, 'duplicate')}"
+            )
+        case DeployTook():
+            took = f"its command took {_wall(fact.command)}"
+            failed = f"{fact.failed:,} of {counted(fact.attempts, 'attempt')} failed meanwhile"
+            if fact.recovered is None:
+                return f"the {fact.kind} at {format_duration(fact.at)}: {took}, {failed}, and events stayed pending"
+            back = f"everything pending was accepted {_wall(fact.recovered)} after its beginning"
+            return f"the {fact.kind} at {format_duration(fact.at)}: {took}, {failed}, and {back}"
+        case DeployEvents():
+            did = "acknowledged" if fact.what == "missing" else "first delivered"
+            return (
+                f"{did} before the {fact.kind} at {format_duration(fact.at)}: {fact.before:,}; during it: "
+                f"{fact.during:,}"
+            )
+        case RotationRejected():
+            sides = "both sides" if fact.after_both else "the consumer, but not yet Campaign,"
+            return (
+                f"{_attempt(fact.reply)} to {counted(fact.attempts, 'attempt')} within "
+                f"{format_duration(fact.milliseconds)} after {sides} had changed the credentials "
+                f"(rotation at {format_duration(fact.at)})"
+            )
+        case _:
+            assert_never(fact)
+
+
+def _wall(milliseconds: int) -> str:
+    return f"{milliseconds / 1_000:.1f} s"
 
 
 def _stimulus(one: Stimulus) -> str:
@@ -958,6 +1011,10 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.REDELIVERED_AFTER_RESTART: (
             "the redelivery of {batch} whose response was lost, after a kill and a restart"
         ),
+        # Deploy drill
+        Situation.AFTER_RESTART_COMMAND: "a batch after the restart at {duration}",
+        Situation.AFTER_ROTATION: "a batch after the rotation of the credentials at {duration}",
+        Situation.OVER_DEPLOY: "the drill",
         # Payload
         Situation.EDGE_CASE: "an event with {edge_cases}",
         Situation.EDGE_CASES: "a batch of {events}, some of them with {edge_cases}",
@@ -1118,6 +1175,7 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
         Precondition.NOTHING_ACKNOWLEDGED_BEFORE_CRASH: "no batch was acknowledged before the consumer was killed",
         Precondition.FAULT_NOT_SUPPORTED: "{variant}",
         Precondition.NOTHING_REACHED_CONSUMER: "no attempt reached the consumer",
+        Precondition.NOTHING_ROTATED: "no credentials were rotated (--rotate-cmd)",
         Precondition.SINGLE_EDGE_CASE_FAILS: "a single edge case fails already, see the rules on payload",
         Precondition.REJECTED_IS_NOT_LOST: "a rejected batch is not lost",
     },

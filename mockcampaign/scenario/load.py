@@ -14,7 +14,7 @@ from mockcampaign.clients.client_store import ClientStore, Ids
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Happened
-from mockcampaign.engine.webhooks import Command, WebhookRegistry, statuses_allowing
+from mockcampaign.engine.webhooks import Command, WebhookRegistry, commands_until_deleted, statuses_allowing
 from mockcampaign.errors import InvalidInputError, WebhookError
 from mockcampaign.events import Sample, load_sample
 from mockcampaign.faults import CallFault
@@ -46,12 +46,15 @@ from mockcampaign.scenario.language.steps import (
     EmitStep,
     ExpectStep,
     FaultStep,
+    ForgetStep,
     MailingStep,
     OutageStep,
     ProbeStep,
     ReplayStep,
+    RotateStep,
     RunStep,
     SendStep,
+    SetUpStep,
     Step,
     SuspendStep,
     UpdateStep,
@@ -100,21 +103,23 @@ def find_scenarios(paths: tuple[Path, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def load(path: Path, *, must_emit: bool = True, operations: Collection[str] = ()) -> Plan:
+def load(path: Path, *, must_emit: bool = True, operations: Collection[str] = (), has_set_up: bool = False) -> Plan:
     """Return the one plan of a scenario file. Raises `InvalidInputError` as `load_all` does, and if the matrix makes
     several."""
-    plans = load_all(path, must_emit=must_emit, operations=operations)
+    plans = load_all(path, must_emit=must_emit, operations=operations, has_set_up=has_set_up)
     if len(plans) > 1:
         raise InvalidInputError(f"{path}: its matrix makes {len(plans)} runs, allowed here: one")
     return plans[0]
 
 
-def load_all(path: Path, *, must_emit: bool = True, operations: Collection[str] = ()) -> list[Plan]:
+def load_all(
+    path: Path, *, must_emit: bool = True, operations: Collection[str] = (), has_set_up: bool = False
+) -> list[Plan]:
     """Return the plans of a scenario file: one for each combination of its matrix.
 
     Raises `InvalidInputError` with file:line:column. A scenario that emits nothing shows nothing, so it is rejected
     unless `must_emit` is False. `operations` are those of the REST API that plays it: without one, nobody calls it, and
-    expectations of calls are rejected.
+    expectations of calls are rejected. So are steps that run a set-up, unless `has_set_up`.
     """
     root = nodes.compose(path, "a scenario")
     root, used = nodes.with_used(root, path.parent, _SHARED)
@@ -126,7 +131,7 @@ def load_all(path: Path, *, must_emit: bool = True, operations: Collection[str] 
     for document, scenario in zip(documents, scenarios, strict=True):
         if times[scenario.name] > 1:
             scenario = msgspec.structs.replace(scenario, name=f"{scenario.name} [{document.given}]")
-        plans.append(_Planner(document, scenario, path, operations).plan(must_emit, files))
+        plans.append(_Planner(document, scenario, path, operations, has_set_up).plan(must_emit, files))
     return plans
 
 
@@ -140,8 +145,11 @@ _SHARED = [
 class _Planner:
     """Walks the steps once with a registry like that of a run, and rejects whatever the run would reject."""
 
-    def __init__(self, document: Document, scenario: Scenario, path: Path, operations: Collection[str]) -> None:
+    def __init__(
+        self, document: Document, scenario: Scenario, path: Path, operations: Collection[str], has_set_up: bool
+    ) -> None:
         self._operations = operations
+        self._has_set_up = has_set_up
         self._document = document
         self._scenario = scenario
         self._path = path
@@ -208,6 +216,12 @@ class _Planner:
             case UpdateStep():
                 for name in step.changes:
                     self._registry.update(*self._allowed((*at, name), "update", name), now=0)
+            case RotateStep():
+                if step.webhook is None:
+                    self._check_operation(at, None)
+                else:
+                    self._existing((*at, "webhook"), step.webhook)
+                self._pass(at, step.after)
             case ActivateStep():
                 if self._scenario.policy.suspend_after and self._is_activated(at, step.webhook):
                     return step  # it may be suspended by then, which only the run shows
@@ -231,6 +245,13 @@ class _Planner:
                 self._act(at, step)
             case SuspendStep():
                 self._registry.suspend(*self._allowed(at, "suspend", step.webhook), now=0)
+            case ForgetStep():
+                self._forget()
+            case SetUpStep():
+                if not self._has_set_up:
+                    raise self._document.problem(
+                        at, "there is no set-up here: only `mockcampaign drill provisioning --scenario` runs one"
+                    )
             case RunStep():
                 pass
             case ReplayStep():
@@ -256,6 +277,13 @@ class _Planner:
             case _:
                 assert_never(step)
         return step
+
+    def _forget(self) -> None:
+        for name, (client_id, webhook_id) in self._ids.items():
+            if name not in self._deleted:
+                for command in commands_until_deleted(self._registry.get(client_id, webhook_id).status):
+                    getattr(self._registry, command)(client_id, webhook_id, now=0)
+                self._deleted.add(name)
 
     def _client(self, client_id: int) -> ClientStore:
         """Return a client as it will be at the start."""
@@ -348,7 +376,9 @@ class _Planner:
         """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
         if not self._operations:
             raise self._document.problem(
-                at, "nobody calls the REST API here: only `mockcampaign serve --scenario` receives calls"
+                at,
+                "nobody calls the REST API here: only `mockcampaign serve --scenario` and `mockcampaign drill "
+                "provisioning --scenario` receive calls",
             )
         if operation is not None and operation not in self._operations:
             raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))

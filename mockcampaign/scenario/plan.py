@@ -26,11 +26,14 @@ from mockcampaign.scenario.language.steps import (
     DeactivateStep,
     DeleteStep,
     FaultStep,
+    ForgetStep,
     MailingStep,
     OutageStep,
     ProbeStep,
+    RotateStep,
     RunStep,
     SendStep,
+    SetUpStep,
     SuspendStep,
     UpdateStep,
     VerifyStep,
@@ -129,6 +132,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True):
 Action: TypeAlias = (
     CreateStep
     | UpdateStep
+    | RotateStep
     | ActivateStep
     | DeactivateStep
     | DeleteStep
@@ -140,6 +144,8 @@ Action: TypeAlias = (
     | SendStep
     | ActStep
     | SuspendStep
+    | ForgetStep
+    | SetUpStep
     | OutageStep
     | FaultStep
     | AdvanceStep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import assert_never
 
@@ -23,11 +23,14 @@ from mockcampaign.scenario.language.steps import (
     DeactivateStep,
     DeleteStep,
     FaultStep,
+    ForgetStep,
     MailingStep,
     OutageStep,
     ProbeStep,
+    RotateStep,
     RunStep,
     SendStep,
+    SetUpStep,
     SuspendStep,
     UpdateStep,
     VerifyStep,
@@ -56,13 +59,19 @@ IDENTITIES = (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTI
 """Roles in which a value that identifies a mail may occur."""
 
 
+SetUp = Callable[[SetUpStep], Awaitable[object]]
+"""Runs a set-up as often as a step says."""
+
+
 class Player:
     """Plays one plan once. The results are in the campaign's journal; `webhooks` has the webhooks by name."""
 
-    def __init__(self, plan: Plan, campaign: Campaign) -> None:
+    def __init__(self, plan: Plan, campaign: Campaign, set_up: SetUp | None = None) -> None:
+        """`set_up` runs the set-up of a drill."""
         scenario = plan.scenario
         self.plan = plan
         self.campaign = campaign
+        self._set_up = set_up
         self.webhooks: dict[str, Webhook] = {}
         probe = scenario.consumer.probe
         self.ledger = Ledger()
@@ -124,6 +133,13 @@ class Player:
             case UpdateStep(changes=changes):
                 for name, change in changes.items():
                     self._update(name, change)
+            case RotateStep():
+                self._rotate(action)
+            case ForgetStep():
+                campaign.forget_webhooks()
+            case SetUpStep():
+                assert self._set_up is not None, "load requires a drill"
+                await self._set_up(action)
             case ActivateStep(webhook=name):
                 self.webhooks[name] = campaign.activate(self.webhooks[name])
             case DeactivateStep(webhook=name):
@@ -190,6 +206,14 @@ class Player:
         self.webhooks[name] = self.campaign.update(
             self.webhooks[name], target_url=change.url, authentication=authentication
         )
+
+    def _rotate(self, step: RotateStep) -> None:
+        if step.webhook is not None:
+            assert step.auth is not None, "the language requires credentials"
+            self.campaign.rotate(self.webhooks[step.webhook], step.auth.authentication(), after=step.after)
+            return
+        assert step.password is not None, "the language requires a password"
+        self.campaign.rotate_user(step.password, username=step.user, client_id=step.client, after=step.after)
 
     async def _verify(self, webhook: Webhook, events: int) -> None:
         outcome = await self.campaign.verify(webhook, events)

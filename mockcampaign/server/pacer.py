@@ -58,6 +58,8 @@ class Pacer(Driver):
         self._advances: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._moments: list[tuple[int, asyncio.Future[None]]] = []
         self._idle: list[asyncio.Future[None]] = []
+        self._impatient: list[asyncio.Future[None]] = []
+        """Tasks of `_moments` that a call of the REST API releases, too."""
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
         self._ended = ""
@@ -121,6 +123,24 @@ class Pacer(Driver):
             self._moments.append((moment, waiting))
             self._wake.set()
             await waiting
+
+    async def reached_or_called(self, moment: int) -> None:
+        """Wait as `reached` does, or until the next call of the REST API, which may arrive while time stands still."""
+        if moment > self.exporter.clock.now:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._moments.append((moment, waiting))
+            self._impatient.append(waiting)
+            self._wake.set()
+            await waiting
+
+    def called(self) -> None:
+        """Release the tasks that wait for a call, since one has arrived."""
+        if self._impatient:
+            for waiting in self._impatient:
+                if not waiting.done():
+                    waiting.set_result(None)
+            self._impatient = []
+            self._moments = [(at, waiting) for at, waiting in self._moments if not waiting.done()]
 
     async def idle(self) -> None:
         """Wait until activated webhooks have nothing left to send. Time stands still until that task goes on."""
@@ -196,6 +216,7 @@ class Pacer(Driver):
         for waiting in due:
             if not waiting.done():
                 waiting.set_result(None)
+        self._impatient = [waiting for waiting in self._impatient if not waiting.done()]
         return bool(due)
 
     def _start_at_large(self) -> None:

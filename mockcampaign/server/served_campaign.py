@@ -116,6 +116,7 @@ class PacedCampaign(Campaign):
     on_call: Callable[[Called], object]
     """Receives each call of the REST API."""
     targets: AllowedTargets | None
+    users: Users
     mailings: KnownMailings
     state_file: StateFile | None
 
@@ -133,6 +134,12 @@ class PacedCampaign(Campaign):
             raise FaultInputError(
                 f"fault {fault.kind}: {unknown('operation', fault.operation, self.operations)}", "operation"
             )
+
+    def rotate_user(self, password: str, *, username: str | None, client_id: int, after: int) -> None:
+        user = self.users.named(client_id, username)
+        if user is None:
+            raise InvalidInputError(f"rotate: client {client_id} has no such user")
+        self.users.rotate(client_id, user, password, self.now + after)
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:
         super().put(prepared)
@@ -203,6 +210,7 @@ class PacedCampaign(Campaign):
         )
         self.journal.add_call(call)
         self.on_call(call)
+        self.pacer.called()
 
     async def fetch(self, request: Request) -> Outcome:
         return await outcome_of(self._transport.send, request)
@@ -216,7 +224,8 @@ class PacedCampaign(Campaign):
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         end = self.now + duration
         while not condition() and self.now < end:
-            await self.pacer.reached(min(self.now + SECOND, end))
+            # A call may meet the condition at any moment, also while only the control API moves time.
+            await self.pacer.reached_or_called(min(self.now + SECOND, end))
 
 
 class ServedCampaign:
@@ -313,6 +322,7 @@ class ServedCampaign:
         self.campaign.on_call = self._called
         self.campaign.operations = self.operations
         self.campaign.mailings = KnownMailings()
+        self.campaign.users = self.users
         self.campaign.targets = self._transport.targets
         self.hub = Hub(journal)
         self.pacer = self.campaign.pacer = self.campaign.driven_by(

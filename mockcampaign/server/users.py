@@ -8,10 +8,7 @@ import hmac
 
 import msgspec
 
-from mockcampaign.policy import INT64_MAX, MINUTE
-
-PASSWORD_DELAY = 5 * MINUTE
-"""Virtual time until a new password is valid. "Some minutes" is documented, how many is assumed."""
+from mockcampaign.policy import INT64_MAX
 
 KNOWN_MAX = 1_000
 """Number of valid headers to remember. One user can have many, because base64 allows several spellings."""

@@ -90,6 +90,7 @@ class AsgiTransport:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._calls.clear()  # their callbacks may be still to come
         if self._lifespan is not None:
             await self._lifespan.stop()
 
@@ -115,6 +116,7 @@ class WsgiTransport(AsgiTransport):
     async def aclose(self) -> None:
         """Wait until the application has ended all requests, also abandoned ones: a thread cannot be cancelled."""
         await asyncio.gather(*self._calls, return_exceptions=True)
+        self._calls.clear()
         self._executor.shutdown()
 
 

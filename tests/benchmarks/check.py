@@ -1,7 +1,5 @@
 """What the whole compliance check of a correct sample consumer costs: over loopback and in-process.
 
-    python tests/benchmarks/check.py
-
 The yardstick is 5,000 ordinary batches, posted one after another to a new consumer of the same kind, whatever the check
 sends. Both are processor time of this process: the check waits where its point is a slow response. The numbers of
 requests and bytes are exact, and say where more time comes from.
@@ -12,20 +10,16 @@ own clicks.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import msgspec
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from harness import ROUNDS, Row, in_turns, ratios
 
 from foreign_shapes import INTEGRATOR
 from mockcampaign import wallclock
@@ -50,7 +44,6 @@ YARDSTICK = 5_000
 BOUNDS = {"loopback": 8.0, "in-process": 6.5}
 """How many times the processor time of the yardstick the check should take at most."""
 
-PAIRS = 5
 LIKE_BOUND = 1.10
 """How many times the processor time of our own events captured ones should take at most."""
 
@@ -133,26 +126,27 @@ async def posted(base: str, transport: Transport) -> float:
     return time.process_time() - began
 
 
-def measure(place: str, start: Place, rounds: int) -> None:
-    times, ratios = [], []
-    for seed in range(1, rounds + 1):
+def whole(place: str, start: Place) -> Row:
+    taken, yardsticks = [], []
+    for seed in range(1, ROUNDS + 1):
         with start() as (base, transport):
             counting = Counting(transport)
             took, result = asyncio.run(checked(base, counting, seed))
+        assert result.compliant, result.headline
         with start() as (base, transport):
-            yardstick = asyncio.run(posted(base, transport))
-        times.append(took)
-        ratios.append(took / yardstick)
-    ratio = statistics.median(ratios)
-    print(
-        f"{place:<11} {statistics.median(times):5.1f} s of processor, median ratio {ratio:.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f}), bound {BOUNDS[place]}: {'ok' if ratio <= BOUNDS[place] else 'OVER'}"
+            yardsticks.append(asyncio.run(posted(base, transport)))
+        taken.append(took)
+    return Row(
+        what=f"check, {place}",
+        measured=(
+            f"{min(taken):.1f} s of processor for {len(result.rules)} rules, {counting.batches:,} requests of "
+            f"{counting.batch_bytes / 1e6:.0f} MB, {counting.readings} readings of "
+            f"{counting.reading_bytes / 1e6:.0f} MB"
+        ),
+        yardstick=f"{YARDSTICK:,} batches: {min(yardsticks):.2f} s",
+        ratios=ratios(taken, yardsticks),
+        at_most=BOUNDS[place],
     )
-    print(
-        f"{'':<11} {len(result.rules)} rules, {counting.batches:,} requests of {counting.batch_bytes / 1e6:.0f} MB, "
-        f"{counting.readings} readings of {counting.reading_bytes / 1e6:.0f} MB (seed {rounds})"
-    )
-    print(f"{'':<11} {result.headline}")
 
 
 def processor_time(shape: Shape) -> float:
@@ -162,25 +156,20 @@ def processor_time(shape: Shape) -> float:
     return took
 
 
-def measure_like() -> None:
+def like() -> Row:
     ours, captured = builtin_shape(EventType.CLICK), captured_in(json.loads(INTEGRATOR)).shape()
-    ratios = [processor_time(captured) / processor_time(ours) for _ in range(PAIRS)]
-    ratio = statistics.median(ratios)
-    print(
-        f"{'like':<11} {ratio:.2f} times the processor time of our own clicks "
-        f"({min(ratios):.2f} to {max(ratios):.2f} in {PAIRS} pairs), bound {LIKE_BOUND:.2f}: "
-        f"{'ok' if ratio <= LIKE_BOUND else 'OVER'}"
+    taken, own = in_turns(lambda: processor_time(captured), lambda: processor_time(ours))
+    return Row(
+        what="check of captured clicks",
+        measured=f"{min(taken):.1f} s of processor",
+        yardstick=f"our own clicks: {min(own):.1f} s",
+        ratios=ratios(taken, own),
+        at_most=LIKE_BOUND,
+        room=1.5,
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="checks in each place, each with another seed")
-    rounds = parser.parse_args().rounds
-    measure("loopback", loopback, rounds)
-    measure("in-process", in_process, rounds)
-    measure_like()
-
-
-if __name__ == "__main__":
-    main()
+def measure() -> Iterator[Row]:
+    yield whole("loopback", loopback)
+    yield whole("in-process", in_process)
+    yield like()

@@ -1,4 +1,4 @@
-"""Full lists delivered each second, beside `wrk` on the same receiver: `python tests/benchmarks/deliveries.py`.
+"""Full lists delivered each second, beside `wrk` on the same receiver.
 
 Eight webhooks send in parallel, journal on; `wrk` posts a list of the same size on eight connections, from one thread.
 Debian's packages `wrk` and `nginx-light` have the yardstick and the second receiver; rows without them are skipped.
@@ -17,16 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from harness import Row, Skipped, in_turns, ratios
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.model import EventType, encode_batch
 from mockcampaign.policy import Policy
 from mockcampaign.transport.wire import WireTransport
 
-WEBHOOKS, LISTS_EACH, ROUNDS, WRK_SECONDS = 8, 2_500, 7, 1
+WEBHOOKS, LISTS_EACH, ROUNDS, WRK_SECONDS = 8, 2_000, 7, 1
 """Many short rounds, in turns: a neighbour that takes the processor for a while spoils few of them."""
 RATIO_MIN = 0.5
 
@@ -141,40 +143,48 @@ def sample_body() -> bytes:
 def best(speeds: list[Speed]) -> str:
     """Of many rounds, for people."""
     busy = statistics.median(speed.busy for speed in speeds)
-    return f"{max(speed.rate for speed in speeds):>8,.0f} lists/s ({busy:.0f} us busy with each)"
+    return f"{max(speed.rate for speed in speeds):,.0f} lists/s ({busy:.0f} us busy with each)"
 
 
-def main() -> None:
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         from uvloop import new_event_loop
     except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    body = sample_body()
-    print(f"{WEBHOOKS} webhooks in parallel, lists of 100 events ({len(body):,} bytes), journal on, {ROUNDS} rounds")
+        return asyncio.new_event_loop
+    return new_event_loop
+
+
+def measure() -> Iterator[Row | Skipped]:
+    body, loop = sample_body(), event_loop()
     for name, command in (("uvicorn", uvicorn_command), ("nginx", nginx_command)):
+        what = f"{WEBHOOKS} webhooks to {name}"
         missing = [tool for tool in ("wrk", "nginx" if name == "nginx" else "wrk") if shutil.which(tool) is None]
         if missing:
-            print(f"{name:<8} skipped: {' and '.join(dict.fromkeys(missing))} not installed")
+            yield Skipped(what, f"{' and '.join(dict.fromkeys(missing))} not installed")
             continue
+        ours: list[Speed] = []
+        theirs: list[Speed] = []
         with tempfile.TemporaryDirectory() as place:
             folder, port = Path(place), free_port()
             (folder / "body").write_bytes(body)
             (folder / "post.lua").write_text(LUA.format(body=folder / "body"))
             url = f"http://127.0.0.1:{port}/"
-            ours: list[Speed] = []
-            theirs: list[Speed] = []
+
+            def sent(url: str = url, ours: list[Speed] = ours) -> float:
+                with asyncio.Runner(loop_factory=loop) as runner:
+                    ours.append(runner.run(deliver(url)))
+                return ours[-1].rate
+
+            def posted(url: str = url, folder: Path = folder, theirs: list[Speed] = theirs) -> float:
+                theirs.append(wrk(url, folder))
+                return theirs[-1].rate
+
             with running(command(port, folder), port, folder):
-                for _ in range(ROUNDS):
-                    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                        ours.append(runner.run(deliver(url)))
-                    theirs.append(wrk(url, folder))
-        ratios = [one.rate / other.rate for one, other in zip(ours, theirs, strict=True)]
-        ratio = statistics.median(ratios)
-        print(
-            f"{name:<8} {best(ours)}   wrk {best(theirs)}   median ratio {ratio:.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}), bound {RATIO_MIN}: {'ok' if ratio >= RATIO_MIN else 'UNDER'}"
+                rates, other = in_turns(sent, posted, ROUNDS)
+        yield Row(
+            what=what,
+            measured=best(ours),
+            yardstick=f"wrk {best(theirs)}",
+            ratios=ratios(rates, other),
+            at_least=RATIO_MIN,
         )
-
-
-if __name__ == "__main__":
-    main()

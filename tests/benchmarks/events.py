@@ -1,4 +1,4 @@
-"""Events each second, beside Faker and mimesis making the same twelve fields: `python tests/benchmarks/events.py`.
+"""Events each second, beside Faker and mimesis making the same twelve fields.
 
 All run in this process, in turns, and end in JSON bytes by the same encoder. Faker and mimesis fill each field with the
 provider that their documentation names for it, from the same values and shares where ours come from a list; neither
@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import importlib.util
 import resource
-import statistics
 import string
 import subprocess
 import sys
@@ -21,7 +20,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from harness import Row, Skipped, in_turns, ratios, timed
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockcampaign import strategies
@@ -29,9 +30,8 @@ from mockcampaign.events import Generator, field_values
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START
 
-EVENTS, ROUNDS, YARDSTICK_EVENTS = 50_000, 5, 5_000
-EACH_SECOND_MIN, FAKER_MIN, MIMESIS_MIN = 60_000, 20, 3
-STRATEGY_EACH_SECOND_MIN, EXAMPLES = 1_000, 200
+EVENTS, YARDSTICK_EVENTS = 50_000, 5_000
+FAKER_MIN, MIMESIS_MIN, STRATEGY_RATIO_MAX, EXAMPLES = 20, 3, 10, 100
 RECIPIENTS, MEGABYTES_MAX = 1_000_000, 150
 
 BEGIN, END = (datetime.fromtimestamp(at // 1_000, UTC) for at in (DEFAULT_START, DEFAULT_START + 30 * DAY))
@@ -132,33 +132,30 @@ def each_second(make: Callable[[int], Iterator[bytes]], count: int) -> float:
     return count / seconds
 
 
-def generators() -> None:
-    yardsticks = {"faker": (faker, FAKER_MIN), "mimesis": (mimesis, MIMESIS_MIN)}
-    installed = {name: one for name, one in yardsticks.items() if importlib.util.find_spec(name) is not None}
-    for make in (ours, *(make for make, _ in installed.values())):
-        each_second(make, 1_000)  # imports, tables
-    gc.collect()
-    gc.freeze()
-    rounds: dict[str, list[float]] = {name: [] for name in ("ours", *installed)}
-    for _ in range(ROUNDS):
-        rounds["ours"].append(each_second(ours, EVENTS))
-        for name, (make, _) in installed.items():
-            rounds[name].append(each_second(make, YARDSTICK_EVENTS))
-    best = max(rounds["ours"])
-    print(f"from a seed  {best:>9,.0f} opens/s  bound {EACH_SECOND_MIN:,}: {verdict(best >= EACH_SECOND_MIN)}")
-    for name, (_, bound) in yardsticks.items():
-        if name not in installed:
-            print(f"{name:<12} skipped: not installed")
+def generators() -> Iterator[Row | Skipped]:
+    for name, make, aim in (("faker", faker, FAKER_MIN), ("mimesis", mimesis, MIMESIS_MIN)):
+        if importlib.util.find_spec(name) is None:
+            yield Skipped(f"opens beside {name}", "not installed")
             continue
-        ratios = [mine / theirs for mine, theirs in zip(rounds["ours"], rounds[name], strict=True)]
-        ratio = statistics.median(ratios)
-        print(
-            f"{name:<12} {max(rounds[name]):>9,.0f} opens/s  median ratio {ratio:.1f} "
-            f"({min(ratios):.1f} to {max(ratios):.1f}), bound {bound}: {verdict(ratio >= bound)}"
+        for each in (ours, make):
+            each_second(each, 1_000)  # imports, tables
+        gc.collect()
+        gc.freeze()
+        rates, theirs = in_turns(
+            lambda: each_second(ours, EVENTS),
+            lambda make=make: each_second(make, YARDSTICK_EVENTS),  # type: ignore[misc]
+        )
+        yield Row(
+            what=f"opens beside {name}",
+            measured=f"{max(rates):,.0f} opens/s",
+            yardstick=f"{name}: {max(theirs):,.0f}/s",
+            ratios=ratios(rates, theirs),
+            at_least=aim,
         )
 
 
-def strategy(name: str, drawn: SearchStrategy[Any]) -> None:
+def strategy(name: str, drawn: SearchStrategy[Any]) -> Row:
+    """Drawing events, beside drawing as many numbers in lists as there are events."""
     events = 0
 
     @settings(max_examples=EXAMPLES, database=None, deadline=None)
@@ -167,48 +164,52 @@ def strategy(name: str, drawn: SearchStrategy[Any]) -> None:
         nonlocal events
         events += len(batch)
 
-    rates = []
-    for _ in range(3):
-        events, began = 0, time.process_time()
-        look()
-        rates.append(events / (time.process_time() - began))
-    rate = max(rates)
-    bound = f"bound {STRATEGY_EACH_SECOND_MIN:,}: {verdict(rate >= STRATEGY_EACH_SECOND_MIN)}"
-    print(f"@given {name:<22} {rate:>9,.0f} events/s  {bound}")
+    @settings(max_examples=EXAMPLES, database=None, deadline=None)
+    @given(st.integers())
+    def number(_: int) -> None:
+        pass
+
+    def each() -> float:
+        nonlocal events
+        events = 0
+        return timed(look) / events
+
+    taken, numbers = in_turns(each, lambda: timed(number) / EXAMPLES, rounds=3)
+    return Row(
+        what=f"@given {name}",
+        measured=f"{1 / min(taken):,.0f} events/s",
+        yardstick=f"st.integers(): {1 / min(numbers):,.0f}/s",
+        ratios=ratios(taken, numbers),
+        at_most=STRATEGY_RATIO_MAX,
+    )
 
 
-def mailing() -> None:
+def mailing() -> Iterator[Row]:
     done = subprocess.run([sys.executable, "-c", MAILING], capture_output=True, text=True, check=True)
     events, size, seconds, peak = (float(text) for text in done.stdout.split())
-    megabytes = peak / 1e6
-    print(
-        f"a mailing to {RECIPIENTS:,} recipients: {events:,.0f} events, {size / 1e6:,.0f} MB of JSON "
-        f"in {seconds:.1f} s ({events / seconds:,.0f} events/s), at most {megabytes:.0f} MB of memory, "
-        f"bound {MEGABYTES_MAX}: {verdict(megabytes < MEGABYTES_MAX)}"
+    yield in_memory(
+        f"a mailing to {RECIPIENTS:,}", f"{events:,.0f} events, {size / 1e6:,.0f} MB of JSON in {seconds:.1f} s", peak
     )
-    process = subprocess.Popen([sys.executable, "-m", "mockcampaign", *COMMAND], stdout=subprocess.DEVNULL)
-    process.wait()
+    subprocess.run([sys.executable, "-m", "mockcampaign", *COMMAND], stdout=subprocess.DEVNULL, check=True)
     # The largest of all children: the command's, if that took more than the run before.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    megabytes = peak / 1e6
-    print(
-        f"mockcampaign {' '.join(COMMAND[:3])} …: at most {megabytes:.0f} MB, "
-        f"bound {MEGABYTES_MAX}: {verdict(process.returncode == 0 and megabytes < MEGABYTES_MAX)}"
+    yield in_memory(f"mockcampaign {' '.join(COMMAND[:2])} …", "the same as JSON Lines", peak)
+
+
+def in_memory(what: str, made: str, peak: float) -> Row:
+    return Row(
+        what=what,
+        measured=f"{made}, {peak / 1e6:.0f} MB of memory",
+        yardstick=f"{MEGABYTES_MAX} MB",
+        ratios=(peak / 1e6 / MEGABYTES_MAX,),
+        at_most=1.0,
     )
 
 
-def verdict(good: bool) -> str:
-    return "ok" if good else "MISSED"
-
-
-def main() -> None:
-    generators()
+def measure() -> Iterator[Row | Skipped]:
+    yield from generators()
     for size in (1, 10, 100):
-        strategy(f"batches({size}, {size})", strategies.batches(size, size))
-        strategy(f"wild_batches({size}, {size})", strategies.wild_batches(size, size))
-    strategy("mailings()", strategies.mailings())
-    mailing()
-
-
-if __name__ == "__main__":
-    main()
+        yield strategy(f"batches({size}, {size})", strategies.batches(size, size))
+        yield strategy(f"wild_batches({size}, {size})", strategies.wild_batches(size, size))
+    yield strategy("mailings()", strategies.mailings())
+    yield from mailing()

@@ -1,18 +1,14 @@
-"""What each output costs for ten thousand attempts that do not fold: `python tests/benchmarks/reports.py`.
+"""What each output costs for ten thousand attempts that do not fold.
 
 The yardstick, run beside them, is encoding the result as JSON once.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import msgspec
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from harness import Row, in_turns, ratios, timed
 
 from attempts import many_attempts
 from mockcampaign.judging.verdict import run_result
@@ -24,22 +20,12 @@ from mockcampaign.report.scenario_text import plain_report
 from results import scenario
 
 ATTEMPTS = 10_000
+TIMES_MAX = {"HTML": 120.0, "JUnit": 60.0, "JSON": 1.0, "Markdown": 1.0, "text": 60.0}
+"""How many times as long as the encoding each may take."""
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """The best of three."""
-    best = float("inf")
-    for _ in range(3):
-        began = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - began)
-    return best
-
-
-def main() -> None:
+def measure() -> Iterator[Row]:
     result = run_result([scenario(journal=many_attempts(ATTEMPTS), findings=())])
-    yardstick = seconds(lambda: msgspec.json.encode(result))
-    print(f"{ATTEMPTS:,} attempts; the result encoded once: {yardstick * 1_000:.1f} ms")
     outputs: dict[str, Callable[[], bytes]] = {
         "HTML": lambda: to_html(result),
         "JUnit": lambda: to_junit(result, "2025-01-01T00:00:00"),
@@ -48,9 +34,14 @@ def main() -> None:
         "text": lambda: plain_report(result.scenarios[0]).encode(),
     }
     for name, output in outputs.items():
-        took = seconds(output)
-        print(f"{name:<9} {took:7.3f} s  {took / yardstick:6.1f} times  {len(output()) / 1e6:6.2f} MB")
-
-
-if __name__ == "__main__":
-    main()
+        taken, encoding = in_turns(
+            lambda output=output: timed(output),  # type: ignore[misc]
+            lambda: timed(lambda: msgspec.json.encode(result)),
+        )
+        yield Row(
+            what=f"{name} of {ATTEMPTS:,} attempts",
+            measured=f"{min(taken):.3f} s, {len(output()) / 1e6:.2f} MB",
+            yardstick=f"the result encoded once: {min(encoding) * 1_000:.1f} ms",
+            ratios=ratios(taken, encoding),
+            at_most=TIMES_MAX[name],
+        )

@@ -1,4 +1,4 @@
-"""What scenarios cost besides the consumer's own time: `python tests/benchmarks/scenarios.py`.
+"""What scenarios cost besides the consumer's own time.
 
 Five rows: 200 small scenarios played against an application in the process (`run --app … --jobs 2`), beside a run of
 one of them, which is mostly imports; loading a scenario of 2,000 lines, beside parsing its YAML alone; and
@@ -13,21 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
+from harness import Row, in_turns, ratios, timed
 
 from mockcampaign.scenario.judge import judge
 from mockcampaign.scenario.load import load
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 
-SCENARIOS, SCENARIOS_SECONDS_MAX = 200, 4.0
-LINES, LOAD_SECONDS_MAX = 2_000, 0.150
+SCENARIOS, SCENARIOS_RATIO_MAX = 200, 5.0
+LINES, LOAD_RATIO_MAX = 2_000, 4.0
 HELP_RATIO_MAX = 2.5
 WAIT_EVENTS, WAIT_RATIO_MAX, WAIT_GROWTH_MAX = 4_000, 2.0, 12.0
-ROUNDS = 5
 
 SMALL = """\
 name: Number {number}
@@ -99,67 +99,68 @@ WAIT = "  - wait: {until: {opens: {delivered: COUNT, pending: 0}}, for: 11h}\n"
 ADVANCE = "  - advance: 11h\n  - expect: {opens: {delivered: COUNT, pending: 0}}\n"
 
 
-def seconds(action: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """The fewest of several rounds."""
-    taken = []
-    for _ in range(ROUNDS):
-        began = clock()
-        action()
-        taken.append(clock() - began)
-    return min(taken)
-
-
 def command(*arguments: str, folder: Path) -> Callable[[], object]:
     """Runs a command, which must succeed."""
     return lambda: subprocess.run(arguments, cwd=folder, stdout=subprocess.DEVNULL, check=True)
 
 
-def row(what: str, taken: float, bound: str, yardstick: str, beside: float, holds: bool) -> None:
-    """Print one line."""
-    print(
-        f"{what:<44} {taken:>8.3f} s   bound {bound:<8} {yardstick:<34} {beside:>8.3f} s   "
-        f"ratio {taken / beside:>6.2f}  "
-        f"{'ok' if holds else 'OVER'}"
-    )
+def wall(action: Callable[[], object]) -> float:
+    """Return the seconds that a command takes, whose processor time is another process's."""
+    return timed(action, time.perf_counter)
 
 
-def small_scenarios(folder: Path) -> None:
+def small_scenarios(folder: Path) -> Row:
     """Whole runs of the command: interpreter, imports, loading, playing, judging, reporting."""
     (folder / "consumer.py").write_text(CONSUMER)
     for number in range(SCENARIOS):
         (folder / f"{number:03}.scenario.yaml").write_text(SMALL.format(number=number))
     run = [sys.executable, "-m", "mockcampaign", "run", ".", "--app", "consumer:app", "--jobs", "2", "-q"]
-    taken = seconds(command(*run, folder=folder))
-    one = seconds(command(*run, "-k", "000.scenario.yaml", folder=folder))
-    what = f"{SCENARIOS} small scenarios, --jobs 2"
-    row(what, taken, f"{SCENARIOS_SECONDS_MAX} s", "one of them", one, taken < SCENARIOS_SECONDS_MAX)
+    all_of_them, one = command(*run, folder=folder), command(*run, "-k", "000.scenario.yaml", folder=folder)
+    ours, theirs = in_turns(lambda: wall(all_of_them), lambda: wall(one))
+    return Row(
+        what=f"{SCENARIOS} small scenarios, --jobs 2",
+        measured=f"{min(ours):.2f} s",
+        yardstick=f"one of them: {min(theirs):.2f} s",
+        ratios=ratios(ours, theirs),
+        at_most=SCENARIOS_RATIO_MAX,
+    )
 
 
-def large_scenario(folder: Path) -> None:
+def large_scenario(folder: Path) -> Row:
     """Reading, converting and checking one file."""
     path = folder / "large.scenario.yaml"
     blocks = (LINES - LARGE_HEAD.count("\n")) // LARGE_BLOCK.count("\n") + 1
     text = LARGE_HEAD + LARGE_BLOCK * blocks
     path.write_text(text)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # Of the processor, since nothing here waits, and others may have it meanwhile.
-    taken = seconds(lambda: load(path), time.process_time)
-    parsing = seconds(lambda: yaml.load(text, loader), time.process_time)
+    ours, theirs = in_turns(lambda: timed(lambda: load(path)), lambda: timed(lambda: yaml.load(text, loader)))
     lines = text.count("\n")
-    row(f"loading {lines:,} lines", taken, f"{LOAD_SECONDS_MAX} s", "PyYAML alone", parsing, taken < LOAD_SECONDS_MAX)
+    return Row(
+        what=f"loading {lines:,} lines",
+        measured=f"{min(ours):.3f} s",
+        yardstick=f"PyYAML alone: {min(theirs):.3f} s",
+        ratios=ratios(ours, theirs),
+        at_most=LOAD_RATIO_MAX,
+    )
 
 
-def help_text(folder: Path) -> None:
+def help_text(folder: Path) -> Row:
     """What everybody waits for who mistypes something."""
-    taken = seconds(command(sys.executable, "-m", "mockcampaign", "--help", folder=folder))
-    beside = seconds(command(sys.executable, "-c", "import argparse, asyncio", folder=folder))
-    holds = taken < HELP_RATIO_MAX * beside
-    row("mockcampaign --help", taken, f"x {HELP_RATIO_MAX}", "python -c 'import argparse, asyncio'", beside, holds)
+    helping = command(sys.executable, "-m", "mockcampaign", "--help", folder=folder)
+    importing = command(sys.executable, "-c", "import argparse, asyncio", folder=folder)
+    ours, theirs = in_turns(lambda: wall(helping), lambda: wall(importing))
+    return Row(
+        what="mockcampaign --help",
+        measured=f"{min(ours):.3f} s",
+        yardstick=f"python -c 'import argparse, asyncio': {min(theirs):.3f} s",
+        ratios=ratios(ours, theirs),
+        at_most=HELP_RATIO_MAX,
+    )
 
 
-def played(folder: Path, count: int, steps: str) -> float:
-    """Play and judge a scenario of `count` events against a consumer that accepts everything, without sending."""
-    path = folder / "many.scenario.yaml"
+def player_of(folder: Path, count: int, steps: str) -> Callable[[], float]:
+    """Return what plays and judges a scenario of `count` events for a consumer that accepts all, without sending."""
+    path = folder / f"{count}-{len(steps)}.scenario.yaml"
     path.write_text((WAIT_HEAD + steps).replace("COUNT", str(count)))
     plan = load(path)
 
@@ -169,24 +170,34 @@ def played(folder: Path, count: int, steps: str) -> float:
         _, findings = judge(plan, player.campaign.journal.entries)
         assert [finding.outcome for finding in findings] == ["pass", "pass"]
 
-    return seconds(play, time.process_time)
+    return lambda: timed(play)
 
 
-def waits(folder: Path) -> None:
+def wait(folder: Path) -> Row:
     """What it costs to ask between any two due moments whether expectations hold."""
-    wait, advance = played(folder, WAIT_EVENTS, WAIT), played(folder, WAIT_EVENTS, ADVANCE)
-    what = f"wait until {WAIT_EVENTS:,} events are delivered"
-    row(what, wait, f"x {WAIT_RATIO_MAX}", "advance and expect", advance, wait < WAIT_RATIO_MAX * advance)
-    many = played(folder, 10 * WAIT_EVENTS, WAIT)
-    what = f"wait until {10 * WAIT_EVENTS:,} events are delivered"
-    row(what, many, f"x {WAIT_GROWTH_MAX:.0f}", f"{WAIT_EVENTS:,} events", wait, many < WAIT_GROWTH_MAX * wait)
+    waits, advances = in_turns(player_of(folder, WAIT_EVENTS, WAIT), player_of(folder, WAIT_EVENTS, ADVANCE))
+    return Row(
+        what=f"wait until {WAIT_EVENTS:,} events are delivered",
+        measured=f"{min(waits):.2f} s",
+        yardstick=f"advance and expect: {min(advances):.2f} s",
+        ratios=ratios(waits, advances),
+        at_most=WAIT_RATIO_MAX,
+    )
 
 
-def main() -> None:
-    for part in (small_scenarios, large_scenario, help_text, waits):
+def long_wait(folder: Path) -> Row:
+    """What ten times the events cost."""
+    many, few = in_turns(player_of(folder, 10 * WAIT_EVENTS, WAIT), player_of(folder, WAIT_EVENTS, WAIT))
+    return Row(
+        what=f"wait until {10 * WAIT_EVENTS:,} events are delivered",
+        measured=f"{min(many):.2f} s",
+        yardstick=f"{WAIT_EVENTS:,} events: {min(few):.2f} s",
+        ratios=ratios(many, few),
+        at_most=WAIT_GROWTH_MAX,
+    )
+
+
+def measure() -> Iterator[Row]:
+    for part in (small_scenarios, large_scenario, help_text, wait, long_wait):
         with tempfile.TemporaryDirectory() as folder:
-            part(Path(folder))
-
-
-if __name__ == "__main__":
-    main()
+            yield part(Path(folder))

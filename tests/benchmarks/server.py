@@ -1,4 +1,4 @@
-"""The fake server beside a bare Starlette route on the same uvicorn: `python tests/benchmarks/server.py`.
+"""The fake server beside a bare Starlette route on the same uvicorn.
 
 Both respond to the same requests of `wrk` (Debian's package of that name) on eight connections: create and activate
 webhooks in turn, and list them with a thousand webhooks. On Linux, it also compares the processor time of each request,
@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from deliveries import free_port, running, uvicorn_command
+from harness import Row, Skipped, in_turns, ratios
 
-WEBHOOKS, ROUNDS, WRK_SECONDS, STARTS = 1_000, 9, 1, 9
-RATIO_MIN, START_RATIO_MAX, START_SECONDS_MAX = 0.5, 3.0, 0.6
+WEBHOOKS, ROUNDS, WRK_SECONDS, STARTS = 1_000, 7, 1, 5
+RATIO_MIN, START_RATIO_MAX = 0.5, 3.0
 CLIENT = 123456789001
 PATH = f"/rest/{CLIENT}/webhooks"
 BACKLOG, STATE_ROUNDS, STATE_RATIO_MIN, STATE_START_SECONDS_MAX = 100_000, 5, 0.5, 3.0
@@ -68,85 +69,95 @@ end
 """
 
 
-def main() -> None:
-    start_up()
+def measure() -> Iterator[Row | Skipped]:
+    yield start_up()
     with tempfile.TemporaryDirectory() as name:
-        state_file(Path(name))
+        yield from state_file(Path(name))
     if shutil.which("wrk") is None:
-        print("requests/s: skipped, no wrk here (Debian package wrk)")
+        yield Skipped("requests", "wrk not installed")
         return
     with tempfile.TemporaryDirectory() as name:
-        requests(Path(name))
+        yield from requests(Path(name))
 
 
-def requests(folder: Path) -> None:
+def requests(folder: Path) -> Iterator[Row]:
     for title, create in (("create + activate", "true"), (f"list, {WEBHOOKS} webhooks", "false")):
         script = folder / "script.lua"
         script.write_text(LUA.format(create=create, path=PATH))
-        ours, bare, ratios, costs = [], [], [], []
         with serving() as (url, process):
             for name, answer in zip(("one", "many"), filled(url), strict=True):
                 (folder / name).write_bytes(answer)
             with bare_server(folder) as (bare_url, bare_process):
-                # Turn by turn, so that whatever else the machine does hits both alike.
+                ours: list[tuple[float, float]] = []
+                bare: list[tuple[float, float]] = []
                 for _ in range(ROUNDS):
-                    rate, cost = wrk(url, script, process)
-                    bare_rate, bare_cost = wrk(bare_url, script, bare_process)
-                    ours.append(rate)
-                    bare.append(bare_rate)
-                    ratios.append(rate / bare_rate)
-                    costs.append((cost, bare_cost))
-        ratio = statistics.median(ratios)
-        verdict = "ok" if ratio >= RATIO_MIN else "UNDER"
-        print(
-            f"{title:<22} {max(ours):>8,.0f} requests/s   bare route {max(bare):>8,.0f}/s   median ratio {ratio:.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}), bound {RATIO_MIN}: {verdict}"
+                    ours.append(wrk(url, script, process))
+                    bare.append(wrk(bare_url, script, bare_process))
+        own, other = (statistics.median(cost for _, cost in one) for one in (ours, bare))
+        yield Row(
+            what=title,
+            measured=f"{max(rate for rate, _ in ours):,.0f} requests/s, {own:.1f} us of processor",
+            yardstick=f"bare route: {max(rate for rate, _ in bare):,.0f}/s, {other:.1f} us",
+            ratios=ratios([rate for rate, _ in ours], [rate for rate, _ in bare]),
+            at_least=RATIO_MIN,
         )
-        if PROCESSOR_TIME.exists():
-            own, other = (statistics.median(cost[place] for cost in costs) for place in (0, 1))
-            print(f"{'':<22} {own:>8.1f} us of processor   bare route {other:>8.1f} us  ratio {other / own:.2f}")
 
 
-def start_up() -> None:
-    ours, yardstick = [], []
-    for _ in range(STARTS):
+def start_up() -> Row:
+    def ours() -> float:
         began = time.perf_counter()
         with serving():
-            ours.append(time.perf_counter() - began)
+            return time.perf_counter() - began
+
+    def theirs() -> float:
         began = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import uvicorn, starlette"], check=True)
-        yardstick.append(time.perf_counter() - began)
-    seconds, other = statistics.median(ours), statistics.median(yardstick)
-    verdict = "ok" if seconds <= START_RATIO_MAX * other else "OVER"
-    print(
-        f"ready after            {seconds:.2f} s (bound {START_SECONDS_MAX})   "
-        f"their imports {other:.2f} s   ratio {seconds / other:.2f}, bound {START_RATIO_MAX}: {verdict}"
+        return time.perf_counter() - began
+
+    taken, imports = in_turns(ours, theirs, STARTS)
+    return Row(
+        what="start to first response",
+        measured=f"{statistics.median(taken):.2f} s",
+        yardstick=f"imports of uvicorn and starlette: {statistics.median(imports):.2f} s",
+        ratios=ratios(taken, imports),
+        at_most=START_RATIO_MAX,
+        room=3.0,
     )
 
 
-def state_file(folder: Path) -> None:
-    ratios, starts, port = [], [], free_port()
+def state_file(folder: Path) -> Iterator[Row]:
+    port = free_port()
     with running(uvicorn_command(port, folder), port, folder):
-        target = f"http://127.0.0.1:{port}/hook"
-        for number in range(STATE_ROUNDS):
-            without = delivered(target)
-            ratios.append(without / delivered(target, "--state", str(folder / f"delivered-{number}")))
+        target, number = f"http://127.0.0.1:{port}/hook", 0
+
+        def kept() -> float:
+            nonlocal number
+            number += 1
+            return 1 / delivered(target, "--state", str(folder / f"delivered-{number}"))
+
+        rates, without = in_turns(kept, lambda: 1 / delivered(target), STATE_ROUNDS)
+    yield Row(
+        what="deliveries with --state",
+        measured=f"{BACKLOG * max(rates):,.0f} events/s",
+        yardstick=f"without: {BACKLOG * max(without):,.0f}/s",
+        ratios=ratios(rates, without),
+        at_least=STATE_RATIO_MIN,
+    )
     with serving("--state", str(folder / "backlog")) as (url, process):
         backlog(url, "http://127.0.0.1:9/hook")
         process.kill()
+    starts = []
     for _ in range(STATE_ROUNDS):
         began = time.perf_counter()
         with serving("--state", str(folder / "backlog")) as (_, process):
             # On a busy machine, the processor time says more.
             starts.append(processor_seconds(process) or time.perf_counter() - began)
-    ratio, seconds = statistics.median(ratios), statistics.median(starts)
-    print(
-        f"deliveries with --state {ratio:.2f} of those without ({min(ratios):.2f} to {max(ratios):.2f}), "
-        f"bound {STATE_RATIO_MIN}: {'ok' if ratio >= STATE_RATIO_MIN else 'UNDER'}"
-    )
-    print(
-        f"ready with {BACKLOG:,} pending events after {seconds:.2f} s, bound {STATE_START_SECONDS_MAX}: "
-        f"{'ok' if seconds <= STATE_START_SECONDS_MAX else 'OVER'}"
+    yield Row(
+        what=f"ready with {BACKLOG:,} pending events",
+        measured=f"{statistics.median(starts):.2f} s",
+        yardstick=f"{STATE_START_SECONDS_MAX:g} s",
+        ratios=tuple(seconds / STATE_START_SECONDS_MAX for seconds in starts),
+        at_most=1.0,
     )
 
 
@@ -241,7 +252,3 @@ def processor_seconds(process: subprocess.Popen[Any]) -> float:
     """What a process has taken so far; 0 where the system does not tell."""
     path = PROCESSOR_TIME.parent.parent / str(process.pid) / PROCESSOR_TIME.name
     return int(path.read_text().split()[0]) / 1e9 if path.exists() else 0.0
-
-
-if __name__ == "__main__":
-    main()

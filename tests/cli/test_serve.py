@@ -216,9 +216,33 @@ def test_a_scenario_expects_calls_of_the_rest_api(tmp_path: Path) -> None:
     ):
         (tmp_path / "x.scenario.yaml").write_text(API_SCENARIO.replace("COUNT", str(count)))
         with serving("--virtual", "-q", "--scenario", "x.scenario.yaml", folder=tmp_path) as server:
-            activated(server, "http://127.0.0.1:9/hook")
-            control(server, "/clock/advance", {"by": "1m"})
+            activated(server, "http://127.0.0.1:9/hook")  # which ends the wait, although time stands still
             assert server.end().startswith(said)
+
+
+ROTATING_SCENARIO = """\
+name: The password of the API changes
+consumer: {url: "http://127.0.0.1:9/hook"}
+webhooks: {}
+steps:
+  - rotate: {password: "${NEW_PASSWORD}", after: 2m}
+"""
+
+
+def test_a_scenario_rotates_the_password_of_a_user_which_is_valid_minutes_later(tmp_path: Path) -> None:
+    (tmp_path / "x.scenario.yaml").write_text(ROTATING_SCENARIO)
+    with serving("--virtual", "--scenario", "x.scenario.yaml", folder=tmp_path, NEW_PASSWORD="s3cret") as server:
+        rest = f"{server.url}/rest/123456789001/users/authenticated"
+
+        def statuses() -> list[int]:
+            pairs = [("mockcampaign", password) for password in ("mockcampaign", "s3cret")]
+            return [requests.get(rest, auth=pair, timeout=20).status_code for pair in pairs]
+
+        assert statuses() == [200, 401]
+        control(server, "/clock/advance", {"by": "119s"})
+        assert statuses() == [200, 401]
+        control(server, "/clock/advance", {"by": "1s"})
+        assert statuses() == [401, 200]
 
 
 def test_https_with_a_certificate_created_at_the_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockcampaign.clients.sent_mail import SendStatus
@@ -19,6 +19,7 @@ from sent_mails import STEPS, play
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 100))
+@example([("send", "", 0), ("unsubscribe", 0)], 0)  # before the mail is sent
 @settings(deadline=None, max_examples=30)
 def test_reports_are_what_was_exported_and_what_nobody_wanted(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)

@@ -17,6 +17,9 @@ from mockcampaign.drill.server import DrillServer
 from mockcampaign.drill.set_up_rules import RULES
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.verdict import RunResult
+from mockcampaign.samples.consumer import serve_consumer
+from mockcampaign.scenario.language.reference import reference
+from mockcampaign.scenario.language.step_examples import STEP_EXAMPLES, whole
 from places import TESTS
 from set_ups import FailedError, set_up
 
@@ -110,7 +113,7 @@ def test_a_correct_set_up_passes_in_every_case(name: str, tmp_path: Path, monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["creates_blindly", "repeats_lost_creation", "deletes_activated", "stops_half_way"])
+@pytest.mark.parametrize("name", BROKEN)
 def test_a_violation_is_reproduced_by_its_scenario(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [finding] = [one for one in drilled(name, tmp_path, monkeypatch).rules if one.outcome == "fail"]
     assert finding.reproduce is not None
@@ -120,15 +123,20 @@ def test_a_violation_is_reproduced_by_its_scenario(name: str, tmp_path: Path, mo
     plan = drill_plan(path)
     for command, compliant in ((name, False), ("compares", True)):
         with DrillServer(settings=settings_of(plan)).running(0) as server:
-            result = drilled_scenario(server, plan, Called(command, tmp_path, monkeypatch), None)
+            called = Called(command, tmp_path, monkeypatch)
+            result = drilled_scenario(server, plan, called, Cleaning(called.kept))
         assert result.compliant is compliant, command
 
 
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ("[{advance: 1s}]", "expects nothing, allowed: a last step `expect`"),
-        ("[{expect: {api: {count: 0}}}, {advance: 1s}]", "allowed here: expect"),
+        ("[{set_up: 1}]", "expects nothing, allowed: a last step `expect`"),
+        ("[{expect: {api: {count: 0}}}]", "runs no set-up, allowed: a step `set_up`"),
+        ("[{set_up: until-success}, {advance: 1s}]", "4:44: time stands still in a drill, allowed: "),
+        ("[{set_up: until-success}, {run: until-idle}]", "4:40: time stands still in a drill, allowed: "),
+        ("[{set_up: until-success}, {wait: {until: {api: {}}, for: 1s}}]", "4:41: time stands still in a drill"),
+        ("[{set_up: 11}]", "4:18: 11 is out of range, allowed: 1 to 10"),
     ],
 )
 def test_a_scenario_that_no_drill_can_play_is_rejected(tmp_path: Path, steps: str, message: str) -> None:
@@ -136,6 +144,32 @@ def test_a_scenario_that_no_drill_can_play_is_rejected(tmp_path: Path, steps: st
     path.write_text(f"name: x\nconsumer: {{url: http://x.test}}\nwebhooks: {{}}\nsteps: {steps}\n")
     with pytest.raises(InvalidInputError, match=message):
         drill_plan(path)
+
+
+def test_the_example_of_the_reference_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert STEP_EXAMPLES["set_up"] in reference()
+    path = tmp_path / "x.scenario.yaml"
+    path.write_text(whole("set_up"))
+    with serve_consumer() as url:
+        monkeypatch.setenv("CONSUMER_URL", url)
+        plan = drill_plan(path)
+        with DrillServer(settings=settings_of(plan)).running(0) as server:
+            result = drilled_scenario(server, plan, Called("compares", tmp_path, monkeypatch), None)
+        assert result.compliant
+        assert [one.id for one in result.scenarios[0].expectations] == ["set_up.status", "api.activateWebhook"]
+
+
+def test_a_set_up_that_never_succeeds_fails_its_step(tmp_path: Path) -> None:
+    path = tmp_path / "x.scenario.yaml"
+    path.write_text(
+        "name: x\nconsumer: {url: http://x.test}\nwebhooks: {}\nsteps: [{set_up: 1}, {set_up: until-success}]\n"
+    )
+    plan = drill_plan(path)
+    with DrillServer(settings=settings_of(plan)).running(0) as server:
+        result = drilled_scenario(server, plan, command(tmp_path, sys.executable, "-c", "raise SystemExit(4)"), None)
+    [finding] = result.scenarios[0].expectations
+    assert (finding.outcome, finding.actual) == ("fail", "4, 4, 4")
+    assert str(finding.place).endswith("x.scenario.yaml:4:31")
 
 
 def command(folder: Path, *words: str, **more: float) -> SetUpCommand:

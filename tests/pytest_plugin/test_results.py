@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Inner
 from mockcampaign.judging.verdict import RunResult
+from mockcampaign.pytest_plugin import REPORTS
 from mockcampaign.report.formats import FORMATS
 
 SOURCE = """
@@ -200,3 +201,7 @@ def test_a_report_that_cannot_be_written_fails_no_test(inner: Inner) -> None:
     result.assert_outcomes(passed=1)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["mockcampaign: JUnit report: /dev/full: cannot be written: No space left on device"])
+
+
+def test_the_plugin_has_an_option_for_each_format() -> None:
+    assert {report.option: report.help for report in FORMATS} == REPORTS

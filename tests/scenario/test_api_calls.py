@@ -132,6 +132,6 @@ def test_expectations_of_calls_need_a_server(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError) as refused:
         plan(tmp_path, "expect: {api: {count: 0}}", operations=())
     assert str(refused.value) == (
-        f"{tmp_path}/x.scenario.yaml:5:14: nobody calls the REST API here: only `mockcampaign serve --scenario` "
-        "receives calls"
+        f"{tmp_path}/x.scenario.yaml:5:14: nobody calls the REST API here: only `mockcampaign serve --scenario` and "
+        "`mockcampaign drill provisioning --scenario` receive calls"
     )

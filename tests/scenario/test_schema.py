@@ -160,7 +160,7 @@ def test_each_step_of_the_union_has_one_key() -> None:
     assert list(STEP_KEYS.values()) == list(STEPS)
 
 
-@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("kind", [kind for kind in STEPS if kind != "set_up"])
 def test_the_example_of_each_step_runs(tmp_path: Path, kind: str) -> None:
     assert STEP_EXAMPLES[kind] in reference()
     assert re.search(rf"^  - {kind}:", STEP_EXAMPLES[kind], re.MULTILINE)

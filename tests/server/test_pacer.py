@@ -89,3 +89,25 @@ def test_time_ends_before_the_calendar_does() -> None:
         return box.clock.now
 
     assert asyncio.run(main()) == MOMENT_MAX
+
+
+def test_a_call_releases_who_waits_for_one_while_time_stands_still() -> None:
+    async def main() -> None:
+        box = exporter()
+        pacer = Pacer(box, Consumer().send, speed=0)
+        running = asyncio.create_task(pacer.run())
+        waiting = asyncio.create_task(pacer.reached_or_called(START + SECOND))
+        other = asyncio.create_task(pacer.reached(START + SECOND))
+        await turns(TURNS)
+        assert not waiting.done()
+        pacer.called()
+        await turns(TURNS)
+        assert (waiting.done(), other.done(), box.clock.now) == (True, False, START)
+        again = asyncio.create_task(pacer.reached_or_called(START + SECOND))
+        await pacer.advance(SECOND)
+        await turns(TURNS)
+        assert (again.done(), other.done()) == (True, True)
+        pacer.called()  # nobody waits any more
+        running.cancel()
+
+    asyncio.run(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,17 @@ def begun(path: Path, policy: Policy = FEW) -> tuple[Exporter, StateFile]:
     return box, file
 
 
+LEFT: list[StateFile] = []
+"""What was opened after a kill, and has to be closed."""
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while LEFT:
+        LEFT.pop().close()
+
+
 def killed(file: StateFile, path: Path) -> StateFile:
     """What another process finds after this one was killed: what is committed, in a file of another name."""
     for suffix in ("", "-wal"):
@@ -50,7 +61,8 @@ def killed(file: StateFile, path: Path) -> StateFile:
         if written.exists():
             shutil.copy(written, f"{path}{suffix}")
     file.close()
-    return StateFile(path)
+    LEFT.append(StateFile(path))
+    return LEFT[-1]
 
 
 def resumed(file: StateFile, policy: Policy = FEW) -> Exporter:

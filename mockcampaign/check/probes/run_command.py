@@ -8,12 +8,18 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 
-CREDENTIAL_VARIABLES = frozenset({"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"})
+CREDENTIAL_VARIABLES = frozenset(
+    {"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"}
+    | {"DRILL_BASIC_AUTH", "DRILL_KEY_AUTH", "DRILL_NEW_BASIC_AUTH", "DRILL_NEW_KEY_AUTH"}
+)
 """Environment variables for the sender's credentials, which the commands need not know."""
+
+NO_VARIABLES: Mapping[str, str] = {}
 
 CHUNK = 64 * 1024
 """Greatest number of bytes that are read from a command at once."""
@@ -42,9 +48,12 @@ async def printed(words: list[str], whose: str, *, timeout: int, bytes_max: int)
     return await _run(words, whose, timeout, bytes_max)
 
 
-async def done(words: list[str], whose: str, *, timeout: int) -> None:
-    """Run a command whose output nobody needs, which background processes may keep open. Raise as `printed` does."""
-    await _run(words, whose, timeout, None)
+async def done(words: list[str], whose: str, *, timeout: int, variables: Mapping[str, str] = NO_VARIABLES) -> None:
+    """Run a command whose output nobody needs, which background processes may keep open. Raise as `printed` does.
+
+    `variables` are further environment variables.
+    """
+    await _run(words, whose, timeout, None, variables)
 
 
 def done_regardless(words: list[str], whose: str, *, timeout: int) -> None:
@@ -83,7 +92,9 @@ async def outlasted(future: asyncio.Future[Any]) -> asyncio.CancelledError | Non
     return cancelled
 
 
-async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None) -> bytes:
+async def _run(
+    words: list[str], whose: str, timeout: int, bytes_max: int | None, variables: Mapping[str, str] = NO_VARIABLES
+) -> bytes:
     quiet = bytes_max is None
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
@@ -91,7 +102,7 @@ async def _run(words: list[str], whose: str, timeout: int, bytes_max: int | None
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL if quiet else None,
-            env=_environment(),
+            env=_environment() | dict(variables),
             start_new_session=True,
         )
     )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
-
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from typing import TYPE_CHECKING, NamedTuple
 
 from mockcampaign import json_text
 from mockcampaign.check import edge_cases
@@ -18,7 +15,6 @@ from mockcampaign.check.bench.price import never_responds
 from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import Examined, SkipRule, failed, passed
 from mockcampaign.check.rule import Examine, Rule, Stage
-from mockcampaign.check.shrink import find_smallest
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.fact import (
     AnyFact,
@@ -41,6 +37,11 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Responded, TimedOut
 from mockcampaign.shape.field import WHOLE_NUMBERS, Event, Role, value_at, with_value, without_value
 from mockcampaign.shape.nearness import LATER
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+# Hypothesis is imported where it is used: the catalogue of rules can be read without it.
 
 _ASSUMED = "(assumed, since the vendor publishes one example and no schema)"
 _FIX = "Read what you need from an event, with a default for what may be missing, and store the rest as it is."
@@ -435,6 +436,8 @@ _CASES_MAX = 3
 
 def _generated(bench: Bench, cases: Sequence[EdgeCase]) -> SearchStrategy[list[tuple[EdgeCase, ...]]]:
     """Return a strategy for batches: the edge cases of each event, the plainest batch first."""
+    from hypothesis import strategies as st
+
     texts = [field for field in bench.shape.of(Role.DEVICE, Role.OPERATING_SYSTEM, Role.BROWSER) if field.is_text]
     words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
     drawn = st.sampled_from(cases)
@@ -452,6 +455,8 @@ def _applied(cases: Iterable[EdgeCase], event: Event) -> Event:
 
 
 async def _accepts_generated(bench: Bench) -> Examined:
+    from mockcampaign.check.shrink import find_smallest
+
     plain = min(10, bench.shape.body.events_max)
     await must_deliver(bench, bench.events(plain))
     if bench.store.has_probe:

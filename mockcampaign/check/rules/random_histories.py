@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_distinguish, must_store
 from mockcampaign.check.bench.event_budget import BudgetReachedError, TimeIsUpError
 from mockcampaign.check.examined import Examined, Unrepeatable, failed, passed
 from mockcampaign.check.rule import Rule, Stage
-from mockcampaign.check.shrink import find_smallest
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import Confirmation, Confirmed, HistoryStep, Stimulus
 from mockcampaign.judging.situation import Situation
 from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
 from mockcampaign.shape.field import Event
 from mockcampaign.wallclock import Stopwatch
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+# Hypothesis is imported where it is used: the catalogue of rules can be read without it.
 
 STEPS_MAX = 12
 """Greatest number of steps of a history."""
@@ -119,16 +121,20 @@ _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("cut-body", {}),
 )
 
-# Faults matter most, and lost responses most of all.
-_STEPS: SearchStrategy[Step] = st.one_of(
-    st.sampled_from((1, 2, 3, 5, 120)).map(OccurMove),
-    st.just(InjectMove("lost-ack", {})),
-    st.sampled_from(_FAULTS).map(lambda fault: InjectMove(*fault)),
-    st.sampled_from((10 * SECOND, MINUTE, HOUR)).map(AdvanceMove),
-    st.integers(0, 3).map(RepeatMove),
-    st.sampled_from((MINUTE, HOUR)).map(OutageMove),
-)
-_HISTORIES = st.lists(_STEPS, min_size=1, max_size=STEPS_MAX)
+
+def _histories() -> SearchStrategy[list[Step]]:
+    from hypothesis import strategies as st
+
+    # Faults matter most, and lost responses most of all.
+    steps: SearchStrategy[Step] = st.one_of(
+        st.sampled_from((1, 2, 3, 5, 120)).map(OccurMove),
+        st.just(InjectMove("lost-ack", {})),
+        st.sampled_from(_FAULTS).map(lambda fault: InjectMove(*fault)),
+        st.sampled_from((10 * SECOND, MINUTE, HOUR)).map(AdvanceMove),
+        st.integers(0, 3).map(RepeatMove),
+        st.sampled_from((MINUTE, HOUR)).map(OutageMove),
+    )
+    return st.lists(steps, min_size=1, max_size=STEPS_MAX)
 
 
 async def _play(bench: Bench, history: list[Step]) -> Difference | None:
@@ -160,9 +166,11 @@ async def _survives(bench: Bench) -> Examined:
         finally:
             bench.count_in(other)
 
+    from mockcampaign.check.shrink import find_smallest
+
     examples = HISTORIES_FOR_EXAMPLE * bench.settings.examples
     try:
-        found = await find_smallest(_HISTORIES, ask, examples=examples, seed=f"histories:{bench.settings.seed}")
+        found = await find_smallest(_histories(), ask, examples=examples, seed=f"histories:{bench.settings.seed}")
     except TimeIsUpError:
         return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL_IN_TIME, count=count))
     if found is None:

@@ -25,6 +25,7 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
+from mockcampaign.cli.probe_options import store_probe
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.cli.terminal import (
@@ -436,16 +437,14 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
 
 
 def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
-    from mockcampaign.check.probes.store_probe import CommandProbe, UrlProbe
-    from mockcampaign.judging.consumer_store import Probe
-
-    count, timeout = options["probe_count"], options["timeout"]
-    events = None if count is not None else options["probe_events"] or "@"
-    if options["probe_url"] is not None:
-        return UrlProbe(Probe(url=options["probe_url"], events=events, count=count), transport, timeout=timeout)
-    if options["probe_command"] is not None:
-        return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
-    return None
+    return store_probe(
+        transport,
+        url=options["probe_url"],
+        command=options["probe_command"],
+        events=options["probe_events"],
+        count=options["probe_count"],
+        timeout=options["timeout"],
+    )
 
 
 def _counters(options: _CheckOptions, transport: Transport) -> tuple[Counter, ...]:

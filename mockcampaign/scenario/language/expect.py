@@ -220,7 +220,7 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
 
 class ApiExpectation(msgspec.Struct, frozen=True, kw_only=True):
     """Claims about the calls of the REST API so far, by the code that manages webhooks. Only `mockcampaign serve
-    --scenario` receives calls."""
+    --scenario` and `mockcampaign drill provisioning --scenario` receive calls."""
 
     requirement: ClassVar = "The code that manages the webhooks makes these calls of the REST API (this scenario)."
 

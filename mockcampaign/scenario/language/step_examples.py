@@ -27,6 +27,13 @@ STEP_EXAMPLES = {
   - emit: {type: open}
   - run: until-idle
 """,
+    "rotate": """\
+  - activate: opens
+  - rotate: {webhook: opens, auth: {basic: {username: acme, password: "${NEW_PASSWORD:-secret}"}}, after: 2m}
+  - emit: {type: open, count: 12, over: 5m}
+  - run: until-idle
+  - expect: {opens: {delivered: 12}}
+""",
     "activate": """\
   - emit: {type: open, count: 5}      # not exported
   - activate: opens
@@ -94,6 +101,19 @@ STEP_EXAMPLES = {
   - activate: opens
   - run: until-idle
   - expect: {opens: {delivered: 2}}
+""",
+    "forget": """\
+  - activate: opens
+  - emit: {type: open, count: 2}
+  - run: until-idle
+  - forget: webhooks
+  - emit: {type: open}                # nobody exports it
+  - expect: {opens: {delivered: 2}}
+""",
+    "set_up": """\
+  - forget: webhooks
+  - set_up: until-success
+  - expect: {api: {operation: activateWebhook, status: 200}}
 """,
     "replay": """\
   - activate: opens

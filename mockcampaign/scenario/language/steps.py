@@ -11,17 +11,18 @@ from mockcampaign.engine.declared_faults import FaultInputError, When, read_faul
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.events import AUDIENCE_MAX, DEFAULT_RATES, Rates
 from mockcampaign.model import EventType, Fault
-from mockcampaign.policy import DEFAULT_CLIENT_ID
+from mockcampaign.policy import DEFAULT_CLIENT_ID, PASSWORD_DELAY
 from mockcampaign.scenario.language.annotations import (
     Bounded,
     Decoded,
     Interpolated,
     OneOf,
+    Secret,
     Shorthand,
     SingleValue,
     bare_class,
 )
-from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
+from mockcampaign.scenario.language.endpoints import Auth, WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import Expected
 from mockcampaign.scenario.language.plain_values import ClientId, Count, Duration, ExactEvents, OutageKind, Span
 
@@ -39,6 +40,31 @@ class UpdateStep(SingleValue, frozen=True):
     """Gives webhooks another target or other credentials."""
 
     changes: Annotated[dict[str, WebhookUpdate], Interpolated()]
+
+
+class RotateStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Gives a webhook other credentials, or a user of the REST API another password. They are valid some minutes
+    later, and the old ones until then. The step itself lets no time pass."""
+
+    webhook: str | None = None
+    """Name of the webhook."""
+    auth: Auth | None = None
+    """New credentials of the webhook."""
+    user: str | None = None
+    """Name of the user of the REST API (default: the client's first one)."""
+    password: Annotated[str, Secret()] | None = None
+    """New password of the user, which only `mockcampaign serve` and `drill` have. No output repeats it."""
+    client: ClientId = DEFAULT_CLIENT_ID
+    """Id of the client of the user."""
+    after: Duration = PASSWORD_DELAY
+    """Time from now until the new credentials are valid."""
+
+    def __post_init__(self) -> None:
+        is_webhook = self.webhook is not None and self.auth is not None
+        is_user = self.password is not None
+        parts = (self.webhook, self.auth) if is_user else (self.user, self.password)
+        if is_webhook == is_user or any(part is not None for part in parts):
+            raise InvalidInputError("expected either the keys 'webhook' and 'auth', or 'password' with 'user'")
 
 
 class ActivateStep(SingleValue, frozen=True):
@@ -148,6 +174,19 @@ class SuspendStep(SingleValue, frozen=True):
     webhook: str
 
 
+class ForgetStep(SingleValue, frozen=True):
+    """Campaign deletes all webhooks, whoever created them, as if somebody had tidied up. Their ids exist no more."""
+
+    what: Literal["webhooks"]
+
+
+class SetUpStep(SingleValue, frozen=True):
+    """Runs the set-up of `mockcampaign drill provisioning`: so many times, or `until-success`, as people do it: until
+    its exit status is 0, at most three times, and the step fails if it never is."""
+
+    runs: Literal["until-success"] | Annotated[int, Bounded(1, 10)]
+
+
 class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
     """Repeats the events of a recorded journal from now on, at the same intervals. Their `created` moves with them."""
 
@@ -215,6 +254,7 @@ class ExpectStep(SingleValue, frozen=True):
 Step: TypeAlias = (
     CreateStep
     | UpdateStep
+    | RotateStep
     | ActivateStep
     | DeactivateStep
     | DeleteStep
@@ -224,6 +264,8 @@ Step: TypeAlias = (
     | SendStep
     | ActStep
     | SuspendStep
+    | ForgetStep
+    | SetUpStep
     | ReplayStep
     | OutageStep
     | FaultStep
@@ -246,6 +288,7 @@ def _read_fault_step(values: dict[str, Any]) -> FaultStep:
 STEPS: Mapping[str, Any] = {
     "create": CreateStep,
     "update": UpdateStep,
+    "rotate": Annotated[RotateStep, Interpolated()],
     "activate": ActivateStep,
     "deactivate": DeactivateStep,
     "delete": DeleteStep,
@@ -255,6 +298,8 @@ STEPS: Mapping[str, Any] = {
     "send": SendStep,
     "act": ActStep,
     "suspend": SuspendStep,
+    "forget": ForgetStep,
+    "set_up": SetUpStep,
     "replay": ReplayStep,
     "outage": OutageStep,
     "fault": Annotated[FaultStep, Decoded(_read_fault_step, "a mapping of kind, webhook, times, for, every and so on")],

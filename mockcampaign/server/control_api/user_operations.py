@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mockcampaign.policy import PASSWORD_DELAY
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import Duration, Id
-from mockcampaign.server.users import PASSWORD_DELAY
 
 
 class RotationRequest(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):

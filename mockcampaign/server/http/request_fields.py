@@ -228,6 +228,9 @@ class Direction(Word):
     DESC = "DESC"
 
 
+_FIELDS: dict[type[msgspec.Struct], tuple[msgspec.structs.FieldInfo, ...]] = {}
+
+
 def read_fields(kind: type[Fields], values: object) -> Fields:
     """Return the fields that the values describe.
 
@@ -243,7 +246,12 @@ def read_fields(kind: type[Fields], values: object) -> Fields:
 
 def struct_fields(kind: type) -> tuple[msgspec.structs.FieldInfo, ...]:
     """Return the fields of a struct; none for a custom field."""
-    return msgspec.structs.fields(kind) if issubclass(kind, msgspec.Struct) else ()
+    if not issubclass(kind, msgspec.Struct):
+        return ()
+    # msgspec compiles and evaluates each annotation anew, which was most of a server's start.
+    if kind not in _FIELDS:
+        _FIELDS[kind] = msgspec.structs.fields(kind)
+    return _FIELDS[kind]
 
 
 def is_number(kind: Any) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.policy import PASSWORD_DELAY
 from mockcampaign.server.http.operation import Call, Operation
 from mockcampaign.server.http.request import header
 from mockcampaign.server.http.request_fields import SingleLine, about
-from mockcampaign.server.users import PASSWORD_DELAY
 from mockcampaign.server.vendor_api.client_fields import ClientFields
 
 

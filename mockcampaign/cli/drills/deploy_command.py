@@ -1,0 +1,270 @@
+"""`mockcampaign drill deploy`: deploys the consumer while deliveries go on, and balances the events."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Required, TypedDict, Unpack
+
+import click
+
+from mockcampaign.cli import playing
+from mockcampaign.cli.ci import shielded
+from mockcampaign.cli.options import (
+    Outputs,
+    check_resolved,
+    common_options,
+    credential_options,
+    journal_option,
+    route_options,
+    routes_to,
+    wait_option,
+)
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, DurationType, WholeNumber, WordType
+from mockcampaign.cli.playing import print_scenario, reported, run_async, wire
+from mockcampaign.cli.probe_options import check_probe, store_probe
+from mockcampaign.cli.progress import Counting
+from mockcampaign.cli.terminal import print_lines, say, use_color
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.masking import shown_url
+from mockcampaign.model import Authentication, EventType, NoAuthentication
+
+if TYPE_CHECKING:
+    from mockcampaign.check.probes.store_probe import StoreProbe
+    from mockcampaign.check.settings import Settings
+    from mockcampaign.drill.deploy_plan import DeployPlan
+    from mockcampaign.judging.verdict import RunResult
+    from mockcampaign.transport import Transport
+    from mockcampaign.transport.address import Routes
+
+EVENTS_MAX = 10_000_000
+"""More events than any drill makes: its time is bounded, not their number."""
+
+
+class _DeployOptions(TypedDict):
+    """The options of the command, as click hands them over."""
+
+    at: tuple[int, ...]
+    restart_command: str | None
+    rotate_command: str | None
+    rotate_order: str
+    gap: int
+    duration: int | None
+    every: int
+    batch: int
+    pace: int
+    patience: int
+    event_type: str
+    authentication: Required[Authentication]
+    new_authentication: Required[Authentication]
+    probe_url: str | None
+    probe_command: str | None
+    probe_events: str | None
+    probe_count: str | None
+    settle: int
+    timeout: int
+    wait_for_consumer: int
+    strict: bool
+    journal: Path | None
+    ca_file: Path | None
+    insecure: bool
+    host_header: str | None
+    resolve: tuple[str, ...]
+    seed: int | None
+    outputs: Outputs
+    verbose: bool
+    quiet: bool
+    no_color: bool
+
+
+@click.command(cls=Command, short_help="Deploy the consumer while deliveries go on.")
+@click.argument("url")
+@click.option(
+    "--at",
+    type=DurationType(),
+    multiple=True,
+    default=("5m",),
+    help="Deploy at this virtual time from the beginning (repeatable).  [default: 5m]",
+)
+@click.option(
+    "--restart-cmd", "restart_command", metavar="COMMAND", help="Command that restarts the consumer (no shell)."
+)
+@click.option(
+    "--rotate-cmd",
+    "rotate_command",
+    metavar="COMMAND",
+    help="Command that changes the credentials at the consumer, to those in MOCKCAMPAIGN_CREDENTIALS "
+    "(MOCKCAMPAIGN_ROTATE_TO says `new` or `old`).",
+)
+@click.option(
+    "--rotate-order",
+    type=WordType(["both", "consumer-first", "campaign-first"]),
+    default="both",
+    show_default=True,
+    help="Which side changes first; `both` rotates once in each order, there and back.",
+)
+@click.option(
+    "--gap", type=DurationType(), default="2m", show_default=True, help="Virtual time between both sides' changes."
+)
+@click.option(
+    "--for", "duration", type=DurationType(), help="Virtual time of the traffic.  [default: 5m after the last --at]"
+)
+@click.option("--every", type=DurationType(), default="10s", show_default=True, help="Virtual time between batches.")
+@click.option("--batch", type=WholeNumber(1, 100), default=5, show_default=True, help="Number of events of a batch.")
+@click.option(
+    "--pace",
+    type=WholeNumber(1, 600),
+    default=60,
+    show_default=True,
+    help="Virtual seconds for each second of wall time while something is deployed.",
+)
+@click.option(
+    "--patience",
+    type=DurationType(),
+    default="1m",
+    show_default=True,
+    help="Wall time that a command may take, and the consumer after it until it accepts everything.",
+)
+@click.option(
+    "--type",
+    "event_type",
+    type=WordType([kind.value for kind in EventType]),
+    default="open",
+    show_default=True,
+    help="Event type of the webhook.",
+)
+@credential_options("DRILL")
+@credential_options("DRILL_NEW", prefix="new-", parameter="new_authentication", then=" after a rotation")
+@click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
+@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
+@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
+@click.option(
+    "--settle",
+    type=DurationType(),
+    default="0s",
+    show_default=True,
+    help="How long stored events may lag behind the response, such as 5s.",
+)
+@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
+@wait_option
+@click.option("--strict", is_flag=True, help="Fail on hazards too.")
+@journal_option
+@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
+@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@route_options
+@common_options
+def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
+    """Restart the consumer at URL, or rotate its credentials, while deliveries go on.
+
+    At the end, each event is accounted for: accepted, discarded after three days or still pending, and with a probe
+    also stored, missing, altered or duplicate. The restart itself is no violation: what it rejects is retried.
+    """
+    from mockcampaign.check.bench.context import check_context
+    from mockcampaign.drill.deploy import NAME, DeployDrill
+    from mockcampaign.engine.journal_file import Heading
+    from mockcampaign.judging.verdict import exit_status
+    from mockcampaign.report.scenario_text import drill_lines
+
+    plan = _plan(options)
+    check_probe(**_probe_options(options))
+    routes = routes_to([url], options["host_header"], options["resolve"])
+    check_resolved(routes, [url, *([] if options["probe_url"] is None else [options["probe_url"]])])
+    settings = _settings(options, routes)
+    color = use_color(options["no_color"])
+    with contextlib.ExitStack() as stack:
+        counting = Counting("deployments", stack) if sys.stderr.isatty() else None
+        writer = stack.enter_context(playing.journal_file(options["journal"]))
+
+        def show(number: int, of: int) -> None:
+            if counting is not None:
+                counting.show_later(f"deployment {number} of {of}")
+
+        async def drill() -> RunResult:
+            await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
+            async with wire(options["ca_file"], not options["insecure"], routes) as transport:
+                context = check_context(url, transport=transport, settings=settings, probe=_probe(options, transport))
+                return await DeployDrill(context, plan, on_deployment=show).result()
+
+        result = run_async(drill)
+        if writer is not None:
+            heading = Heading(name=NAME, target=shown_url(url), strict=settings.strict)
+            writer.write(result.scenarios[0].journal, heading)
+    verbosity = options["verbose"] - options["quiet"]
+    with shielded():
+        if options["verbose"] or not result.compliant:
+            print_scenario(result.scenarios[0], options["verbose"], options["quiet"], color)
+            say()
+        print_lines(drill_lines(result, "deploy drill", verbosity=verbosity), color)
+    reported(result, options["outputs"])
+    return exit_status(result)
+
+
+def _plan(options: _DeployOptions) -> DeployPlan:
+    """Return the plan. Raise `InvalidInputError` where the options make none."""
+    from mockcampaign.drill.deploy_plan import ORDERS, DeployPlan, restarts, rotations
+
+    restart, rotate = options["restart_command"], options["rotate_command"]
+    old, new = options["authentication"], options["new_authentication"]
+    if restart is not None and rotate is not None:
+        raise InvalidInputError("allowed: one of --restart-cmd and --rotate-cmd, found both")
+    if (rotate is None) != isinstance(new, NoAuthentication):
+        raise InvalidInputError(
+            "allowed: --rotate-cmd with new credentials (--new-basic-auth-file or --new-key-auth-file), found one of "
+            "the two"
+        )
+    if rotate is not None and isinstance(old, NoAuthentication):
+        raise InvalidInputError("--rotate-cmd: no credentials to change, allowed: with --basic-auth-file or the like")
+    orders = [one for one in ORDERS if options["rotate_order"] in ("both", one)]
+    deployments = () if restart is None else restarts(restart, options["at"])
+    return DeployPlan(
+        deployments=deployments if rotate is None else rotations(rotate, options["at"], orders, old, new),
+        duration=options["duration"],
+        every=options["every"],
+        batch=options["batch"],
+        gap=options["gap"],
+        pace=options["pace"],
+        patience=options["patience"],
+    )
+
+
+def _settings(options: _DeployOptions, routes: Routes) -> Settings:
+    from mockcampaign import wallclock
+    from mockcampaign.check.settings import Settings
+    from mockcampaign.shape.builtin import builtin_shape
+
+    seed = options["seed"]
+    return Settings(
+        seed=secrets.randbits(31) if seed is None else seed,
+        now=wallclock.now() // 1_000 * 1_000,
+        shape=builtin_shape(EventType(options["event_type"])),
+        authentication=options["authentication"],
+        events=EVENTS_MAX,
+        timeout=options["timeout"],
+        settle=options["settle"],
+        strict=options["strict"],
+        routes=routes,
+        ca_file=options["ca_file"],
+    )
+
+
+def _probe(options: _DeployOptions, transport: Transport) -> StoreProbe | None:
+    return store_probe(transport, timeout=options["timeout"], **_probe_options(options))
+
+
+class _ProbeOptions(TypedDict):
+    url: str | None
+    command: str | None
+    events: str | None
+    count: str | None
+
+
+def _probe_options(options: _DeployOptions) -> _ProbeOptions:
+    return {
+        "url": options["probe_url"],
+        "command": options["probe_command"],
+        "events": options["probe_events"],
+        "count": options["probe_count"],
+    }

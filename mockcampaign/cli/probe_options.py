@@ -1,0 +1,52 @@
+"""The probe of stored events that the options of a command describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mockcampaign.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from mockcampaign.check.probes.store_probe import StoreProbe
+    from mockcampaign.transport import Transport
+
+
+def check_probe(*, url: str | None, command: str | None, events: str | None, count: str | None) -> None:
+    """Raise `InvalidInputError` for options that contradict each other."""
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.judging.consumer_store import check_jmespath
+    from mockcampaign.transport.address import parse_address
+
+    if url is not None and command is not None:
+        raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    if events is not None and count is not None:
+        raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    for option, path in (("--probe-events", events), ("--probe-count", count)):
+        if path is not None:
+            if url is None and command is None:
+                raise InvalidInputError(
+                    f"{option} has no effect alone, allowed: {option} with --probe or --probe-command"
+                )
+            check_jmespath(path)
+    if url is not None:
+        parse_address(url)
+    if command is not None:
+        try:
+            parsed(command)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"--probe-command: {error}") from None
+
+
+def store_probe(
+    transport: Transport, *, url: str | None, command: str | None, events: str | None, count: str | None, timeout: int
+) -> StoreProbe | None:
+    """Return the probe, or None without one. `timeout` is in milliseconds."""
+    from mockcampaign.check.probes.store_probe import CommandProbe, UrlProbe
+    from mockcampaign.judging.consumer_store import Probe
+
+    selected = None if count is not None else events or "@"
+    if url is not None:
+        return UrlProbe(Probe(url=url, events=selected, count=count), transport, timeout=timeout)
+    if command is not None:
+        return CommandProbe(command, events=selected, count=count, timeout=timeout)
+    return None
