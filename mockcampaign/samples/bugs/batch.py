@@ -185,7 +185,7 @@ BUGS: Mapping[str, Bug] = {
         TruncatesBodyAt64KiB,
     ),
     "skips-events-of-long-recipient-ids": Bug(
-        "Inserts events one by one, and only logs those whose recipient id is longer than its column of 200 characters.",
+        "Inserts events singly, and only logs those whose recipient id is longer than its column of 200 characters.",
         SkipsEventsOfLongRecipientIds,
     ),
     "indexes-texts": Bug(
