@@ -18,7 +18,15 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
 from mockcampaign.check.bench.events import replaced_fields, time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
-from mockcampaign.check.examined import ConsumerDiedError, Examined, PoisonedError, ProbeFailedError, SkipRule, failed
+from mockcampaign.check.examined import (
+    ConsumerDiedError,
+    Examined,
+    PoisonedError,
+    ProbeFailedError,
+    SkipRule,
+    Unrepeatable,
+    failed,
+)
 from mockcampaign.check.reproduction import reproduce
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE, TELLING
@@ -398,7 +406,12 @@ class Examiner:
             if not before:
                 raise
             facts = (Inconclusive(message=str(error)),)
-            stopped = "could-not-tell", NotReached(why="consumer-gone", rule_id=before[-1])
+            if await bench.comes_back():
+                died = bench.died_and_came_back()
+                examined = None if died is None else failed(died, unrepeatable=Unrepeatable.WHOLE_CHECK)
+            else:
+                # Its user may have stopped it.
+                stopped = "could-not-tell", NotReached(why="consumer-gone", rule_id=before[-1])
         except CouldNotTellError as error:
             facts = (Inconclusive(message=str(error)),)
             if rule.id == BASICS:

@@ -247,6 +247,9 @@ class SmallestRejected(Fact, frozen=True, kw_only=True):
     body_bytes: int | None = None
     lost: bool = False
     """Whether the consumer acknowledges the batch."""
+    field: str = ""
+    """Name of the field whose length alone is the reason, in a batch of one event; empty if there is none."""
+    characters: int = 0
 
 
 class Costs(Fact, frozen=True, kw_only=True):
@@ -367,6 +370,8 @@ class Died(Fact, frozen=True, kw_only=True):
     after: Stimulus
     replies: tuple[Reply, ...] = ()
     reason: str
+    is_back: bool = False
+    """Whether it could be reached again soon, as a process that a supervisor restarts."""
 
     @property
     def identity(self) -> str:

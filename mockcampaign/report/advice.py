@@ -32,6 +32,7 @@ from mockcampaign.judging.fact import (
     ResponseBody,
     SometimesRecognised,
     Stimulus,
+    StoredAnyway,
     StoreDiffers,
     SurplusBytes,
     UnderscoreInHeader,
@@ -126,6 +127,8 @@ def advice(rule_id: str, usual: str, facts: Sequence[AnyFact]) -> str:
         if exact in found:
             found = [one for one in found if one is not vague]
     found += _of_acknowledged_loss(facts)
+    if PATH in found and any(isinstance(fact, StoredAnyway) for fact in facts):
+        found = [STORED_WITHOUT_200]  # it has a route, since the events are there
     alone = [one.text for one in found if one.alone]
     more = [one.text for one in found if not one.alone]
     if not alone and more and rule_id in _GENERAL:
@@ -383,6 +386,10 @@ UNREADABLE = Advice(
     "A 400 to an ordinary batch means that the consumer could not read the body, or that its schema is stricter than "
     "these events: compare the request (--explain) with what it expects.",
     alone=False,
+)
+STORED_WITHOUT_200 = Advice(
+    "Set the status 200 where the batch is stored, and let the framework wait for the handler: return or await each "
+    "promise on the way to it (`await next()` in Koa), or the framework sends its own default first."
 )
 PATH = Advice(
     "Compare the URL with the consumer's routes, its trailing slash included: there is no route at this path, or none "

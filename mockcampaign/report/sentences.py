@@ -330,7 +330,8 @@ def _clause(fact: AnyFact) -> str:
         case SmallestRejected():
             size = "" if fact.body_bytes is None else f" and {fact.body_bytes:,} bytes"
             does = "does not store" if fact.lost else "rejects"
-            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}"
+            alone = f", because of its {fact.field} of {counted(fact.characters, 'character')}" if fact.field else ""
+            return f"the smallest batch it {does} has {counted(fact.events, 'event')}{size}{alone}"
         case Costs():
             return _costs(fact)
         case NeverResponds():
@@ -363,7 +364,8 @@ def _clause(fact: AnyFact) -> str:
             return _stale(fact)
         case Died():
             replied = f"{_responded(fact.replies)}, then " if fact.replies else ""
-            return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason})"
+            restarted = ", until something restarted it" if fact.is_back else ""
+            return f"{replied}could not be reached any more after {_stimulus(fact.after)} ({fact.reason}){restarted}"
         case LostInCrash():
             return _lost_in_crash(fact)
         case LostWhileBroken():

@@ -78,10 +78,13 @@ def neighbours(shape: Shape, random: Random) -> list[Neighbour]:
 def _of_two_fields(shape: Shape, number: int) -> list[Neighbour]:
     """Return a way to differ for each two successive fields that a key may join without a separator.
 
-    Another one exchanges the values of two texts, for keys that add up fields.
+    A key joins them in the order of the event, or sorted by name. Another one exchanges the values of two texts, for
+    keys that add up fields.
     """
     found = []
-    for left, right in pairwise(shape.fields):
+    in_order = [*pairwise(shape.fields)]
+    by_name = [*pairwise(sorted(shape.fields, key=lambda field: field.name))]
+    for left, right in [*in_order, *(pair for pair in by_name if pair not in in_order)]:
         if _is_joined(left, shape) and _is_joined(right, shape):
             beginning = f"{_beginning(left)}{number}1"
             values = {left.role: int(beginning) if left.is_whole_number else beginning}

@@ -210,6 +210,57 @@ def test_a_consumer_that_dies_of_a_bad_request(
     assert finding.fix == advice.CATCH.text
 
 
+class DiesAfterwards(Dies):
+    """A transport to a consumer that responds to a request and then dies of it, until a supervisor restarts it."""
+
+    refusals = 4
+
+    async def send(self, request: Request) -> Outcome:
+        if self._refused:
+            self._refused -= 1
+            return NoResponse("connect", "connection refused")
+        outcome = await self._consumer.send(request)
+        if self._kills(request):
+            self._refused = self.refusals
+        return outcome
+
+    def __init__(self, kills: Callable[[Request], bool]) -> None:
+        super().__init__(kills)
+        self._refused = 0
+
+
+class DiesForGood(DiesAfterwards):
+    refusals = 10**6
+
+
+def lacks_device(request: Request) -> bool:
+    return request.body.count(b'"device"') < request.body.count(b'"mailId"')
+
+
+def dying(transport: type[Dies]) -> dict[str, Finding]:
+    """Return the findings of two rules, the first of which sends events without a device."""
+    rules = ("responds-200", "accepts-absent-fields", "accepts-unknown-fields")
+    result = in_a_check("http://consumer.test", lambda: transport(lacks_device), settings(1, rules=rules))
+    return {finding.id: finding for finding in result.rules}
+
+
+def test_a_consumer_that_dies_after_its_response_and_is_restarted() -> None:
+    found = dying(DiesAfterwards)
+    assert found["accepts-absent-fields"].outcome == "fail"
+    assert found["accepts-absent-fields"].actual.startswith(
+        "Responded 200, then could not be reached any more after a batch of 4 events, some of them with no "
+    )
+    assert found["accepts-absent-fields"].actual.endswith("(no connection), until something restarted it")
+    assert found["accepts-absent-fields"].fix == advice.CATCH.text
+    assert found["accepts-unknown-fields"].outcome == "pass"
+
+
+def test_a_consumer_that_does_not_come_back_may_have_been_stopped() -> None:
+    found = dying(DiesForGood)
+    assert found["accepts-absent-fields"].outcome == "could-not-tell"
+    assert found["accepts-unknown-fields"].outcome == "could-not-tell"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("findings", [1, 4, 20])
 def test_a_consumer_that_is_killed(findings: int) -> None:

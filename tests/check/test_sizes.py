@@ -21,7 +21,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import EventType, NoAuthentication
 from mockcampaign.policy import SECOND
-from mockcampaign.samples.bugs.batch import IndexesTexts, TruncatesBodyAt64KiB
+from mockcampaign.samples.bugs.batch import IndexesTexts, SkipsEventsOfLongRecipientIds, TruncatesBodyAt64KiB
 from mockcampaign.samples.consumer import application
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Event, Store
@@ -80,6 +80,12 @@ def test_texts_that_compression_hardly_shortens_are_too_long_for_an_index() -> N
     finding = found(IndexesTexts, "accepts-largest-batch")
     assert finding.outcome == "fail"
     assert re.search(r"; the smallest batch it rejects has 1 event and [\d,]+ bytes$", finding.actual), finding.actual
+
+
+def test_the_field_whose_length_alone_is_the_reason_is_named() -> None:
+    finding = found(SkipsEventsOfLongRecipientIds, "accepts-largest-batch")
+    assert finding.outcome == "fail"
+    assert finding.actual.endswith(", because of its recipientId of 201 characters")
 
 
 class RejectsExactly(Consumer):

@@ -110,6 +110,7 @@ BETWEEN = {
 OTHERS = {
     "responds-202": "responds-200",
     "responds-204": "responds-200",
+    "responds-404-before-handler-ends": "responds-200",
     "responds-207": "accepts-every-batch-size",
     "redirects-to-trailing-slash": "responds-200",
     "always-responds-503": "responds-200",
@@ -121,6 +122,7 @@ OTHERS = {
     "stores-last-event-only": "stores-every-event",
     "loses-odd-event": "stores-every-event",
     "loses-100th-event": "stores-every-event",
+    "skips-events-of-long-recipient-ids": "accepts-largest-batch",
     "truncates-body-at-64-kib": "accepts-largest-batch",
     "indexes-texts": "accepts-largest-batch",
     "copies-first-recipient-list": "stores-mixed-mailings",

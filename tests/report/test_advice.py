@@ -18,6 +18,7 @@ from mockcampaign.judging.fact import (
     Reply,
     Response,
     Stimulus,
+    StoredAnyway,
     StoreDiffers,
     SurplusBytes,
 )
@@ -74,6 +75,7 @@ def responded(situation: Situation, *replies: Reply) -> Response:
         ),
         ((CountsTwice(event_type="open", duplicate=1, events=40),), f"{USUAL} {advice.EVENT_ALONE.text}"),
         ((responded(Situation.GOOD_AROUND_EDGE_CASE, of(500), of(200)),), advice.NEVER_GIVE_UP.text),
+        ((responded(Situation.BATCH, of(404)), StoredAnyway(events=1)), advice.STORED_WITHOUT_200.text),
         ((responded(Situation.BATCH, LATE),), advice.FASTER.text),
         ((responded(Situation.BATCH, GONE),), advice.WHOLE_RESPONSE.text),
         ((responded(Situation.BATCH, of(503), of(429)),), RATE),

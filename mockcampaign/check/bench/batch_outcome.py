@@ -69,6 +69,13 @@ def is_reachable(ledger: Ledger, outcomes: Sequence[Outcome]) -> bool:
     )
 
 
+def is_received(attempt: Attempted) -> bool:
+    """Return whether the consumer received the request of an attempt whole."""
+    return isinstance(attempt.outcome, Responded) or (
+        attempt.outcome.phase not in CONNECT_PHASES and not _is_hindered(attempt)
+    )
+
+
 def _is_hindered(attempt: Attempted) -> bool:
     return not all(FAULTS[kind].harmless for kind in attempt.faults)
 

@@ -10,7 +10,13 @@ from typing import Any
 import msgspec
 
 from mockcampaign.campaign import Campaign, FaultInForce
-from mockcampaign.check.bench.batch_outcome import BatchOutcome, died_of_batch, is_reachable, timed_out_twice
+from mockcampaign.check.bench.batch_outcome import (
+    BatchOutcome,
+    died_of_batch,
+    is_reachable,
+    is_received,
+    timed_out_twice,
+)
 from mockcampaign.check.bench.bench_webhooks import BenchWebhooks
 from mockcampaign.check.bench.context import CheckContext, Incidents, Poison, RuleSlot
 from mockcampaign.check.bench.events import EventFactory, Values
@@ -21,8 +27,8 @@ from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRu
 from mockcampaign.check.reproduce.curl import Endpoint
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.engine.journal import Attempted, serials_in
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import Poisoned, Precondition, Response, Stimulus, Unmet, replies
+from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
+from mockcampaign.judging.fact import Died, Poisoned, Precondition, Reply, Response, Stimulus, Unmet, replies
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import shown_url
@@ -43,6 +49,9 @@ NO_VALUES: Values = {}
 
 BUSY = 500
 """Wall milliseconds for which a consumer may be busy with what was sent before."""
+
+RESTART, RESTARTS = 250, 8
+"""Wall milliseconds between the attempts to reach a consumer that a supervisor may restart, and their number."""
 
 RATE_LIMITS = frozenset({429, 503})
 """Statuses that say that the consumer has had too many batches, and not that it could not store this one."""
@@ -402,6 +411,25 @@ class Bench:
         if not since.accepted:
             raise PoisonedError
 
+    async def comes_back(self) -> bool:
+        """Return whether a consumer that could no longer be reached soon accepts batches again."""
+        for _ in range(RESTARTS):
+            await pause(RESTART)
+            with contextlib.suppress(CouldNotTellError, ConsumerDiedError, PoisonedError):
+                if (await self._ordinary()).accepted:
+                    return True
+        return False
+
+    def died_and_came_back(self) -> Died | None:
+        """Return what ended a consumer that came back: the newest batch that it received; None if there is none."""
+        received = [entry for entry in self.ledger.attempts if is_received(entry)]
+        if not received:
+            return None
+        newest = received[-1]
+        batch = Stimulus(situation=Situation.BATCH, events=len(list(serials_in(newest.serials))))
+        after = self.stimulus_of(newest) or batch
+        return Died(after=after, replies=(Reply.of(newest.outcome),), reason="no connection", is_back=True)
+
     async def _ordinary(self) -> BatchOutcome:
         """Deliver an ordinary batch of one event, which is no part of what shows a violation.
 
@@ -487,7 +515,7 @@ class Bench:
         self.last_accepted = not campaign.pending_count(webhook)
         outcomes = self.ledger.account(webhook.id).outcomes(before)
         if outcomes and not is_reachable(self.ledger, outcomes):
-            raise CouldNotTellError(f"consumer {shown_url(self.url)}: {sentences.outcome(outcomes[-1])}")
+            raise ConsumerUnreachableError(f"consumer {shown_url(self.url)}: {sentences.outcome(outcomes[-1])}", "")
         died = died_of_batch(self.ledger, webhook.id)
         if died is not None:
             raise ConsumerDiedError(died)

@@ -15,6 +15,7 @@ from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
 from mockcampaign.judging.fact import (
+    AnyFact,
     Confirmation,
     Confirmed,
     FieldChange,
@@ -25,6 +26,7 @@ from mockcampaign.judging.fact import (
     Response,
     Stimulus,
     StoreAgrees,
+    StoredAnyway,
     Unmet,
     replies,
 )
@@ -56,9 +58,12 @@ async def _responds_200(bench: Bench) -> Examined:
                 f"--key-auth{other if delivery.outcomes[0].status == 403 else ''}"
             )
         return failed(delivery.response(Stimulus(situation=Situation.WITH_CREDENTIALS, events=1)), batches=[events])
-    facts = [delivery.response(batch)]
+    facts: list[AnyFact] = [delivery.response(batch)]
     if not isinstance(delivery.last, Responded):
         return failed(*facts, batches=[events])
+    is_error = delivery.last.status >= 400
+    if is_error and bench.store.reports_events and not await bench.store.difference_of(events):
+        facts.append(StoredAnyway(events=len(events)))
     full = Stimulus(situation=Situation.BATCH, events=100)
     costs = await price(bench, bench.events(100), of=full, reply=Reply.of(delivery.last))
     return failed(*facts, costs, batches=[events])

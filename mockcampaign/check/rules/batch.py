@@ -209,8 +209,27 @@ async def _accepts(bench: Bench, make: Callable[[int], list[Event]], count: int 
 
     most = max((len(str(value_at(fewest[0], field.path))) for field in fields), default=1)
     smallest = await _smallest(bench, fewest, shorter, most, is_wrong)
-    reduced = SmallestRejected(events=len(smallest), body_bytes=len(bench.body_of(smallest)), lost=loss is not None)
+    field, characters = await _too_long(bench, smallest, is_wrong)
+    reduced = SmallestRejected(
+        events=len(smallest),
+        body_bytes=len(bench.body_of(smallest)),
+        lost=loss is not None,
+        field=field,
+        characters=characters,
+    )
     return failed(response, *(() if loss is None else (loss.seen(size),)), reduced, batches=[smallest])
+
+
+async def _too_long(
+    bench: Bench, smallest: list[Event], is_wrong: Callable[[Bench, list[Event]], Awaitable[bool]]
+) -> tuple[str, int]:
+    """Return the name of the field whose text alone makes an event go wrong, and its length; "" if none does."""
+    if len(smallest) == 1:
+        for field in _long_fields(bench):
+            text = str(value_at(smallest[0], field.path))
+            if await is_wrong(bench, [with_value(bench.event(), field.path, text)]):
+                return field.name, len(text)
+    return "", 0
 
 
 ACCEPTS_LARGE_BATCH = Rule(

@@ -193,6 +193,10 @@ BUGS: Mapping[str, Bug] = {
     "responds-207": Bug(
         "Responds 207 Multi-Status, with one status for each event, to a batch of several events.", RespondsMultiStatus
     ),
+    "responds-404-before-handler-ends": Bug(
+        "Does not wait for the handler that stores the batch, so the framework sends its default, a 404.",
+        responding(404),
+    ),
     "redirects-to-trailing-slash": Bug(
         "Redirects to the URL with a trailing slash, as frameworks do by default.", RedirectsToTrailingSlash
     ),

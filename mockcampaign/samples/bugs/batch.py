@@ -120,6 +120,15 @@ class TruncatesBodyAt64KiB(Consumer):
         return events if len(body) <= self.bytes_max else []  # unreadable: logged, and continued with the next one
 
 
+class SkipsEventsOfLongRecipientIds(Consumer):
+    """Inserts each event by a statement of its own into a column of 200 characters, and logs what fails."""
+
+    characters_max = 200
+
+    async def process(self, events: list[Event]) -> None:
+        await super().process([e for e in events if len(str(self.shapes.recipient(e))) <= self.characters_max])
+
+
 class IndexesTexts(Consumer):
     """Has a unique index on all texts of an event, whose rows the database compresses, and which it limits."""
 
@@ -174,6 +183,10 @@ BUGS: Mapping[str, Bug] = {
     "truncates-body-at-64-kib": Bug(
         "Stores bodies in a column of 64 KiB, which truncates longer ones silently, so none of their events is read.",
         TruncatesBodyAt64KiB,
+    ),
+    "skips-events-of-long-recipient-ids": Bug(
+        "Inserts events singly, and only logs those whose recipient id is longer than its column of 200 characters.",
+        SkipsEventsOfLongRecipientIds,
     ),
     "indexes-texts": Bug(
         "Has a unique index on the texts themselves, and responds 500 to events for which its rows are too long.",
