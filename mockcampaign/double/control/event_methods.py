@@ -39,9 +39,10 @@ class EventMethods(SessionMethods):
     ) -> None:
         """Emit `count` events (default: 1) of the type of this webhook.
 
-        They occur now, or spread `over` the time to come. `like` makes events of the shape of captured ones, given
-        as an event, a list of events, a file that contains them, or a `Shape`. `events` emits exactly these events,
-        such as a batch drawn from `mockcampaign.strategies`; they occur now, whatever their `created` is.
+        They occur now, or spread `over` the time to come. No two are created in the same millisecond: those that occur
+        now were created within some moments before. For equal ones, pass `events`: these are emitted exactly, such as
+        a batch drawn from `mockcampaign.strategies`, and occur now, whatever their `created` is. `like` makes events of
+        the shape of captured ones, given as an event, a list of events, a file that contains them, or a `Shape`.
 
         Raises `MisuseError` if no webhook is for events of this type, and `InvalidInputError` for a value out of range.
         """
