@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockcampaign.double.control.session import SessionMethods, in_home
-from mockcampaign.double.inputs import Duration, duration_of, event_type_of, sample_of
+from mockcampaign.double.inputs import Duration, count_of, duration_of, event_type_of, sample_of
 from mockcampaign.double.mail_handle import Mail
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
@@ -62,7 +62,7 @@ class EventMethods(SessionMethods):
             return
         session.engine.emit(
             kind,
-            1 if count is None else count,
+            1 if count is None else count_of(count),
             over=0 if over is None else duration_of(over, "over"),
             like=None if like is None else sample_of(like, kind),
             client_id=client_id,
