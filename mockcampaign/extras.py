@@ -9,6 +9,7 @@ from mockcampaign.errors import MockcampaignError
 
 EXTRAS = {
     "hypothesis": "check",
+    "sqlalchemy": "sql",
     "starlette": "server",
     "uvicorn": "server",
     "trustme": "tls",

@@ -49,25 +49,28 @@ LEVELS = {
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
-        baseline behaviours examined probes shrink < reproduce settings < edge_cases < bench < rule
+        baseline behaviours examined probes shrink < reproduce settings < edge_cases histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
     """,
     "check.bench": """
         batch_outcome event_budget recording < context < bench_webhooks events rule_store < bench
         < aftermath control price raw_request restart
     """,
-    "check.probes": "end_state run_command shown_fields stored_list < store_probe",
+    "check.histories": "coverage draws history_steps < numbered reduce",
+    "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state sql_probe",
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories
         redelivery resilience < order < __init__
     """,
     "cli": """
-        credentials jobs parameters probe_options progress terminal usage < ci options same_command
-        < __init__ playing watching < drills < commands
+        coverage_table credentials jobs parameters probe_options progress terminal usage < ci options same_command
+        < __init__ playing watching < drills printed_dry_runs < commands
     """,
     "cli.drills": "deploy_command provisioning_command",
-    "cli.commands": "check consumer demo drill dry_run generate judge record replay rules schema serve shape < run",
+    "cli.commands": """
+        check consumer demo drill generate judge record replay rules schema serve shape < run soak
+    """,
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
     "events": """
@@ -80,7 +83,7 @@ LEVELS = {
     """,
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
-        server_fixture < check_fixture < __init__
+        server_fixture < check_fixture < histories_fixture < __init__
     """,
     "drill": """
         cases deploy_plan deploy_traffic < case_scenario command deploy_rules server set_up_rules < deploy provisioning
@@ -111,12 +114,12 @@ LEVELS = {
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        access_log client_connections hub pacer response_types state_file users < served_campaign < http < vendor_api
-        < control_api < app < serve
+        access_log client_connections consumer_probe hub pacer response_types state_file users < served_campaign < http
+        < examples vendor_api < control_api < app < serve
     """,
     "server.control_api": """
-        emit_operations entry_view mail_operations state_view time_operations user_operations
-        < delivery_view fault_operations stream
+        emit_operations entry_view state_view stored_operations time_operations user_operations
+        < delivery_view fault_operations mail_operations stream webhook_commands
         < observe_operations < api
     """,
     "server.http": "guard request < access injected request_fields < operation < openapi routes",
@@ -126,7 +129,8 @@ LEVELS = {
         < suppression_operations transactional_mail_operations < api
     """,
     "serving": "client_connection tls < http_limits < __init__",
-    "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness < clues < infer < captured",
+    "shape": "field likeness moment < shape vocabulary < __init__ builtin nearness placeholders"
+    " < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
         __init__ address idle_watch < response script targets < always_ok connection dial inprocess
@@ -175,7 +179,6 @@ OWNERS = {
     "httptools": {"transport.response"},
     "hypothesis": {
         "check.rules.payload",
-        "check.rules.random_histories",
         "check.shrink",
         "pytest_plugin.hypothesis_examples",
         "strategies",
@@ -185,6 +188,7 @@ OWNERS = {
     "jmespath": {"judging.consumer_store"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
+    "sqlalchemy": {"check.probes.sql_probe"},
     "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
     "trustme": {"serving.tls"},
     "uvicorn": {"serving"},
@@ -203,7 +207,7 @@ PAUSING = {
         f"check.bench.{name}" for name in ("bench", "control", "restart", "rule_store")
     ),  # for a consumer that is busy or restarts, and a probe that settles
     "check.examiner",  # for a consumer that may forget what it has stored
-    *(f"check.rules.{name}" for name in ("durability", "http", "overlap")),  # whose point it is
+    *(f"check.rules.{name}" for name in ("durability", "http", "overlap", "random_histories")),  # whose point it is
 }
 
 MIRRORS = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import SkipRule
-from mockcampaign.check.probes.store_probe import Found
+from mockcampaign.check.probes.question import Found
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in, shown
 from mockcampaign.model import Responded
@@ -50,13 +50,15 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     """
     context = bench.context
     event = bench.event()
+    question = bench.store.question
+    question.add([event])
     if context.state is not None:
-        await context.state.ask()
+        await context.state.ask(question)
     for counter in context.counters:
-        await counter.probe.ask()
+        await counter.probe.ask(question)
     if context.probe is None:
         return context.shown_fields
-    found = await context.probe.ask()
+    found = await context.probe.ask(question)
     if isinstance(found, int):
         return context.shown_fields
     shape = bench.shape
@@ -71,7 +73,7 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     except SkipRule:
         return context.shown_fields
     if delivery.accepted and not stored_events:
-        _require_keys(bench, await context.probe.ask())
+        _require_keys(bench, await context.probe.ask(question))
     if not stored_events:
         return context.shown_fields
     unchanged = {name for name in context.shown_fields if stored_events[0].get(name) == event.get(name)}

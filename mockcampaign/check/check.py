@@ -18,6 +18,7 @@ import msgspec
 
 from mockcampaign.check.bench.context import check_context
 from mockcampaign.check.examiner import Examination, Examiner
+from mockcampaign.check.histories.coverage import Coverage
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.result import check_result
@@ -115,6 +116,11 @@ class CheckRun:
     def has_findings(self) -> bool:
         """Whether any rule has been examined."""
         return bool(self._examiner.examinations)
+
+    @property
+    def coverage(self) -> Coverage:
+        """The situations of random histories so far."""
+        return self._context.coverage
 
     @property
     def still_broken(self) -> str:

@@ -380,7 +380,7 @@ class Examiner:
         try:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
-                await bench.store.begin(is_settled=self._is_settled)
+                await bench.store.begin(bench.nobodys_event(), is_settled=self._is_settled)
                 alone = await _examined(rule, bench)
                 # Only both together are a result: a counter that cannot be read leaves the rule inconclusive.
                 examined, bench = await _by_counters(rule, bench, alone) if alone.holds else (alone, bench)
@@ -538,7 +538,7 @@ async def _by_counters(rule: Rule, bench: Bench, examined: Examined) -> tuple[Ex
         return examined, bench
     for number, counter in enumerate(bench.context.counters):
         other = bench.by_counter(number)
-        await other.store.begin(is_settled=False)
+        await other.store.begin(other.nobodys_event(), is_settled=False)
         try:
             counted = await rule.examine(other)
         except SkipRule:

@@ -10,7 +10,7 @@ from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import Examined, Unrepeatable
 from mockcampaign.check.probes.end_state import UrlState
-from mockcampaign.check.probes.store_probe import UrlProbe
+from mockcampaign.check.probes.store_probe import UrlProbe, filled_url
 from mockcampaign.check.reproduce import curl
 from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_batches
 from mockcampaign.check.rule import Rule
@@ -18,6 +18,7 @@ from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
 from mockcampaign.judging.finding import Reproduce
 from mockcampaign.shape.field import Event
+from mockcampaign.shape.placeholders import in_braces
 from mockcampaign.tables import complete
 
 _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
@@ -84,10 +85,22 @@ def _commands(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
             return None, why
     needs_probe = "probe" in rule.needs or "probe events" in rule.needs or (not examined.curl and bench.last_accepted)
     if needs_probe and isinstance(bench.store.probe, UrlProbe):
-        lines.append(curl.read_probe(curl.Endpoint(url=bench.store.probe.probe.url, routes=bench.settings.routes)))
+        lines.append(
+            curl.read_probe(
+                curl.Endpoint(url=_selecting(bench.store.probe.probe.url, bench), routes=bench.settings.routes)
+            )
+        )
     if "state" in rule.needs and isinstance(bench.store.state, UrlState):
-        lines.append(curl.read_probe(curl.Endpoint(url=bench.store.state.url, routes=bench.settings.routes)))
+        lines.append(
+            curl.read_probe(curl.Endpoint(url=_selecting(bench.store.state.url, bench), routes=bench.settings.routes))
+        )
     return curl.on_one_connection(lines) if rule.on_one_connection else "\n".join(lines), None
+
+
+def _selecting(url: str, bench: Bench) -> str:
+    """Return a probe's URL with the values by which it selects the rule's events; the first ones if it takes many."""
+    parts = bench.store.question.parts(in_braces(url, "probe"))
+    return filled_url(url, parts[0].values if parts else {})
 
 
 def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None, str | None]:

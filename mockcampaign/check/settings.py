@@ -29,6 +29,9 @@ A correct consumer gets about half of them; the rest is for reducing failing cas
 """
 
 
+EVENTS_FOR_HISTORY = 40
+"""How many events more for each random history that was asked for; they have about ten."""
+
 Operation = str | Callable[[], object]
 """A command, or a function, synchronous or asynchronous, that does the same."""
 
@@ -87,6 +90,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Number of cases for each rule that generates them."""
     events: int | None = None
     """Greatest number of events; None allows as many as `EVENTS` says, and twice as many with a sweep."""
+    histories: int | None = None
+    """Number of random histories; None for as many as the examples suggest."""
+    soaks: bool = False
+    """Whether random histories go on until the time is up, which is no reason to report fewer than wanted."""
+    history: int | None = None
+    """Number of the one random history to play; None for those from 1 on."""
     timeout: int = 10 * SECOND
     """Time-out of an attempt."""
     settle: int = 0
@@ -133,12 +142,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.shape.is_captured and event_type not in captured
 
     @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of all events that the check may send."""
+        shapes = (self.shape, *(self.shape_of(one) for one in (EventType.OPEN, EventType.CLICK)))
+        return tuple(shape for shape in shapes if shape is not None)
+
+    @property
     def top_names(self) -> tuple[str, ...]:
         """The names of the outermost fields of all events that the check may send."""
-        shapes = (self.shape, *(self.shape_of(one) for one in (EventType.OPEN, EventType.CLICK)))
-        return tuple(dict.fromkeys(name for shape in shapes if shape is not None for name in shape.top_names))
+        return tuple(dict.fromkeys(name for shape in self.shapes for name in shape.top_names))
 
     def events_max(self) -> int:
         """Return how many events the whole check makes at most."""
-        usual = EVENTS + EVENTS_FOR_EXAMPLE * self.examples
+        usual = EVENTS + EVENTS_FOR_EXAMPLE * self.examples + EVENTS_FOR_HISTORY * (self.histories or 0)
         return self.events or usual * (1 + self.sweep)

@@ -32,6 +32,7 @@ from mockcampaign.text import printable
 COMMANDS = {
     "demo": "Check a correct and a broken sample consumer, side by side.",
     "check": "Check a consumer, rule by rule.",
+    "soak": "Play random histories for hours, until one fails.",
     "rules": "List the rules of `check`, or explain one.",
     "run": "Run scenario files, or every *.scenario.yaml in a folder.",
     "judge": "Judge recorded journals, without sending anything.",

@@ -195,3 +195,12 @@ EXISTING_FILE = FileType(exists=True)
 SECRET_FILE = FileType(exists=True, regular=False)
 NEW_FILE = FileType()
 FOLDER = FolderType()
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names that are separated by commas."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())

@@ -28,6 +28,13 @@ ACTS = (
 """Events that a recipient, or its mailbox, can be made to cause. A double opt-in is confirmed in its own mail."""
 
 
+def possible_acts(mail: SentMail) -> tuple[EventType, ...]:
+    """Return what the recipient of a mail can do: nothing if the mail is not sent."""
+    if mail.result is not SendStatus.SENT:
+        return ()
+    return tuple(act for act in ACTS if (act is EventType.DOUBLEOPTIN) is mail.is_optin)
+
+
 class MailCommands(ClientCommands):
     """Send mails, and let recipients act."""
 

@@ -100,7 +100,7 @@ class DeployDrill:
 
     async def _warm_up(self) -> None:
         bench, traffic = self.bench, self._traffic
-        await bench.store.begin(is_settled=False)
+        await bench.store.begin(bench.nobodys_event(), is_settled=False)
         traffic.emit()
         await traffic.deliver()
         while traffic.pending and traffic.now < traffic.began + WARM_UP:

@@ -30,6 +30,10 @@ _STATUS_AFTER: dict[tuple[WebhookStatus, Command], WebhookStatus] = {
 }
 
 
+COMMANDS: tuple[Command, ...] = ("update", "activate", "deactivate", "suspend", "delete")
+"""The commands on a webhook that exists."""
+
+
 def statuses_allowing(command: Command) -> list[WebhookStatus]:
     """Return the statuses in which a webhook can get the command, sorted."""
     return sorted(status for status, allowed in _STATUS_AFTER if allowed == command)

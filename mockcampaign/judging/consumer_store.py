@@ -16,8 +16,14 @@ from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.text import short
 
-PROBE_BYTES_MAX = 64 * 1024 * 1024
+PROBE_BYTES_MAX = 256 * 1024 * 1024
 """Largest response that a probe may give. Half of a response would look as if the consumer had lost the other half."""
+
+TOO_LONG = "response longer than "
+"""How the reason begins for which a transport ends a response that is too long."""
+
+HOW_TO_SELECT = "let the probe select events by placeholders (README, “Probes”)"
+"""Advice for a probe that reports too much."""
 
 
 class ProbeReading(msgspec.Struct, frozen=True):
@@ -75,6 +81,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         match outcome:
             case NoResponse(phase="certificate", reason=reason):
                 raise CertificateError(f"probe {shown_url(self.url)}: {reason}")
+            case NoResponse(phase="body", reason=reason) if reason.startswith(TOO_LONG):
+                raise self._too_long()
             case NoResponse(reason=reason):
                 raise self._unusable(reason)
             case TimedOut():
@@ -83,13 +91,16 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
                 raise self._unusable(f"responded {status}, expected 200")
             case Responded(body=body, body_bytes=body_bytes):
                 if body_bytes > len(body):
-                    raise self._unusable(f"the response is longer than {PROBE_BYTES_MAX} bytes")
+                    raise self._too_long()
         try:
             return decode(outcome.body)
         except msgspec.DecodeError as error:
             kind = dict(outcome.headers).get("content-type", "no content type")
             start = outcome.body[:40].decode("utf-8", "backslashreplace")
             raise self._unusable(f"expected JSON, got {kind} that begins with {start!r}: {error}") from None
+
+    def _too_long(self) -> CouldNotTellError:
+        return self._unusable(f"response longer than {PROBE_BYTES_MAX // 2**20} MiB: {HOW_TO_SELECT}")
 
     def _unusable(self, why: str) -> CouldNotTellError:
         return CouldNotTellError(f"probe {shown_url(self.url)}: {why}")

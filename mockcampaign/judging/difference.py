@@ -145,16 +145,16 @@ def compare(
 
     Names of fields in objects have dots between them. A stored event is an altered form of a missing one if both are
     equal in the fields of `identified_by` (default: those that identify a mail in the shape). An event that was sent
-    without being acknowledged may be stored or not.
+    without being acknowledged may be stored or not. Events that a bounded journal has dropped are left out.
     """
     payloads = sent_events(ledger.happened)
     stored = list(map(comparable, stored))
     if by is not None:
         payloads = {serial: _only(event, by) for serial, event in payloads.items()}
         stored = [_only(event, by) for event in stored]
-    sent = Counter(payloads[serial] for serial in ledger.attempted)
+    sent = Counter(payloads[serial] for serial in ledger.attempted if serial in payloads)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
-    delivered = Counter(payloads[serial] for serial in set(ledger.delivered()))
+    delivered = Counter(payloads[serial] for serial in set(ledger.delivered()) if serial in payloads)
     found = difference(delivered, sent, Counter(stored), shape, identified_by)
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent, shape)))

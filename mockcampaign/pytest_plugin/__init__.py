@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mockcampaign.double.control.deliveries import Events as Events
     from mockcampaign.double.in_process import CampaignFixture as CampaignFixture
     from mockcampaign.pytest_plugin.check_fixture import CampaignCheck as CampaignCheck
+    from mockcampaign.pytest_plugin.histories_fixture import CampaignHistories
     from mockcampaign.pytest_plugin.server_fixture import CampaignServer as CampaignServer
     from mockcampaign.pytest_plugin.server_fixture import CampaignServerFactory as CampaignServerFactory
     from mockcampaign.pytest_plugin.server_fixture import LiveServer
@@ -206,6 +207,17 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     with contextlib.closing(CampaignCheck(request)) as check_of_test:
         renew_for_each_example(request.node, check_of_test)
         yield check_of_test
+
+
+@pytest.fixture
+def campaign_histories(campaign_check: CampaignCheck) -> CampaignHistories:
+    """Play random histories of events, faults and outages on your consumer, and reduce the first that fails.
+
+    report = campaign_histories(app, "/hook", probe=lambda: app.processed, count=500)
+    """
+    from mockcampaign.pytest_plugin.histories_fixture import CampaignHistories
+
+    return CampaignHistories(campaign_check)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

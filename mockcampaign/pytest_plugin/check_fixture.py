@@ -15,8 +15,16 @@ import pytest
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
-from mockcampaign.check.probes.store_probe import CallableProbe, Counter, StoreProbe, UrlProbe, counter_at
-from mockcampaign.check.probes.store_probe import Found as ProbeReading
+from mockcampaign.check.probes.question import Found as ProbeReading
+from mockcampaign.check.probes.sql_probe import SqlProbe
+from mockcampaign.check.probes.store_probe import (
+    CallableProbe,
+    Counter,
+    StoreProbe,
+    UrlProbe,
+    counter_at,
+    parameters_of,
+)
 from mockcampaign.check.settings import Operation, Settings
 from mockcampaign.double.consumer_targets import Target, Targets
 from mockcampaign.double.loops import LoopRunner, place
@@ -103,7 +111,7 @@ class CampaignCheck:
         settings = msgspec.structs.replace(
             settings, **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS}
         )
-        source = await self._source(url, options, settings.timeout)
+        source = await self._source(url, options, settings)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
@@ -141,10 +149,17 @@ class CampaignCheck:
             return None
         if isinstance(state, str):
             return UrlState(urljoin(url, state), self._targets, timeout=settings.timeout, shape=settings.shape)
-        return CallableState(self._idle_call(state, "state", settings.timeout), settings.shape)
+        asked = self._idle_call(state, "state", settings.timeout)
+        return CallableState(asked, settings.shape, wanted=parameters_of(state, "state"))
 
-    async def _source(self, url: str, options: CheckOptions, timeout: int) -> StoreProbe | None:
-        probe = options.get("probe")
+    async def _source(self, url: str, options: CheckOptions, settings: Settings) -> StoreProbe | None:
+        probe, timeout = options.get("probe"), settings.timeout
+        if "probe_sql" in options:
+            if probe is not None:
+                raise MisuseError("allowed: one of probe= and probe_sql=, found both")
+            engine, query = options["probe_sql"]
+            shapes = settings.shapes
+            return SqlProbe.at(engine, query, shapes) if isinstance(engine, str) else SqlProbe(engine, query, shapes)
         if probe is None:
             return None
         if isinstance(probe, str):
@@ -153,11 +168,13 @@ class CampaignCheck:
             return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
         asked = self._idle_call(probe, "probe", timeout)
 
-        async def ask() -> ProbeReading:
-            found = await asked()
+        async def ask(**values: Any) -> ProbeReading:
+            found = await asked(**values)
             return found if isinstance(found, int) else list(found)
 
-        return CallableProbe(ask, reports_events=not isinstance(await ask(), int))
+        wanted = parameters_of(probe, "probe")
+        first = await ask(**{one.parameter: None for one in wanted})
+        return CallableProbe(ask, reports_events=not isinstance(first, int), wanted=wanted)
 
     def _idle_call(self, asked: Any, name: str, timeout: int) -> Callable[[], Coroutine[Any, Any, Any]]:
         """Return a coroutine function that asks an idle consumer. Raises `MisuseError` unless `asked` is a function."""
@@ -167,11 +184,12 @@ class CampaignCheck:
                 f"{name}=lambda: app.{'processed' if name == 'probe' else name}"
             )
 
-        async def ask() -> Any:
+        async def ask(**values: Any) -> Any:
             await self._targets.settle(timeout)
             # Outside of any loop, because the function may use a database that objects to a running one.
             calls = self._loops.off_loop_calls
-            found: Any = asked() if calls is None else await calls.make(asked)
+            call = functools.partial(asked, **values) if values else asked
+            found: Any = call() if calls is None else await calls.make(call)
             return await found if inspect.isawaitable(found) else found
 
         return ask

@@ -46,6 +46,9 @@ class CheckOptions(TypedDict, total=False):
     """JMESPath to the events in the response of the probe's URL (default: `@`)."""
     probe_count: str
     """JMESPath to the number of events, instead of `probe_events`."""
+    probe_sql: tuple[Any, str]
+    """An engine of SQLAlchemy, or the URL of one, and the query that returns the stored events, such as
+    `SELECT … WHERE mailing_id = :mailingId`, instead of `probe`."""
     probe_fields: Collection[str]
     """Outermost fields of an event that the probe reports; others are not compared (default: all)."""
     counters: Mapping[str, Callable[[], int | Awaitable[int]] | str]
@@ -76,6 +79,10 @@ class CheckOptions(TypedDict, total=False):
     """Whether hazards fail the test too, and skipped "must" rules."""
     examples: int
     """Number of cases that a rule with generated cases tries (default: 20)."""
+    histories: int
+    """Number of random histories (default: 5 for each example)."""
+    history: int
+    """Number of the one random history to play, as a failure reports it."""
     events: int
     """Greatest number of events of the check."""
     rate: int
@@ -103,7 +110,6 @@ class CheckOptions(TypedDict, total=False):
 _NEEDED = {
     "probe_events": "probe",
     "probe_count": "probe",
-    "probe_fields": "probe",
     "counters": "probe",
     "keep": "like",
     "break_command": "restore_command",
@@ -151,7 +157,17 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
     )
     given: dict[str, Any] = {
         name: options[name]
-        for name in ("strict", "examples", "events", "rate", "restart_command", "break_command", "restore_command")
+        for name in (
+            "strict",
+            "examples",
+            "histories",
+            "history",
+            "events",
+            "rate",
+            "restart_command",
+            "break_command",
+            "restore_command",
+        )
         if name in options
     }
     given |= {

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.known_shapes import KnownShapes
 from mockcampaign.samples.store import Event, Identity, Store
+from mockcampaign.shape.field import Role
 
 
 class Consumer:
@@ -34,6 +35,7 @@ class Consumer:
         self.store = store
         self.basic_authentication = basic_authentication
         self.shapes = shapes or KnownShapes()
+        store.group = lambda event: str(self.shapes.get(event, Role.MAILING))
         self.prepare()
 
     def prepare(self) -> None:
@@ -150,5 +152,7 @@ class Consumer:
         return JSONResponse({"events": self.total()})
 
     async def processed(self, request: Request) -> Response:
-        """Serve the stored events to a probe."""
-        return Response(msgspec.json.encode(self.store.events()), media_type="application/json")
+        """Serve the stored events to a probe: all of them, or those of one mailing."""
+        mailing = request.query_params.get("mailing")
+        found = self.store.events() if mailing is None else self.store.of_group(mailing)
+        return Response(msgspec.json.encode(found), media_type="application/json")

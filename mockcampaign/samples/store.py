@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ class Store:
     With a file, everything that `add` has stored is there again after the process was killed.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open the store.
+    def __init__(self, path: Path | None = None, group: Callable[[Event], str] = lambda event: "") -> None:
+        """Open the store. `group` says of an event what `of_group` finds it by.
 
         Raises OSError if the file cannot be read or written, and `msgspec.MsgspecError` if it is no store.
         """
         self._path = path
         self._events: dict[Identity, Event] = {}
+        self._groups: dict[str, list[Identity]] = {}
+        self._grouped = 0
+        self.group = group
         if path is not None:
             self._load(path)
 
@@ -46,6 +50,13 @@ class Store:
     def events(self) -> list[Event]:
         """Return all stored events."""
         return list(self._events.values())
+
+    def of_group(self, group: str) -> list[Event]:
+        """Return the stored events of a group."""
+        for identity in islice(self._events, self._grouped, None):
+            self._groups.setdefault(self.group(self._events[identity]), []).append(identity)
+        self._grouped = len(self._events)
+        return [self._events[identity] for identity in self._groups.get(group, ())]
 
     def _load(self, path: Path) -> None:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []

@@ -6,6 +6,7 @@ import contextlib
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
@@ -15,6 +16,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from mockcampaign.server.http.openapi import Examples
 
 from mockcampaign.server.control_api.api import API as CONTROL_API
 from mockcampaign.server.control_api.api import PREFIX
@@ -48,15 +52,19 @@ def server_app(
             yield
 
     served.operations.update({operation.id: operation.tag for operation in VENDOR_API.operations})
-    description: list[bytes] = []
+    description: list[tuple[Examples, bytes]] = []
+    needs_token = access is not None and access.needs_token
 
     async def openapi(request: Request) -> Response:
-        # Made at the first request: most runs never need it.
-        if not description:
-            from mockcampaign.server.http.openapi import document
+        # Made when somebody asks, as most runs never need it, and again when other examples exist.
+        from mockcampaign.server.examples import examples
+        from mockcampaign.server.http.openapi import document
 
-            description.append(document(APIS, served.users.client_ids[0]))
-        return Response(description[0], media_type="application/json")
+        now = examples(served)
+        if not description or description[0][0] != now:
+            content = document(APIS, served.users.client_ids[0], now, needs_token=needs_token)
+            description[:] = [(now, content)]
+        return Response(description[0][1], media_type="application/json")
 
     pages = Starlette(
         routes=[

@@ -21,6 +21,7 @@ from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_PASSWORD, DEFAULT_USER
 from mockcampaign.server.access_log import AccessLog
 from mockcampaign.server.app import server_app
+from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
 from mockcampaign.server.http.access import ControlAccess
 from mockcampaign.server.served_campaign import Prologue, ServedCampaign, ServerSettings
 from mockcampaign.server.state_file import StateFile
@@ -77,6 +78,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     shape_files: tuple[Path, ...] = ()
     state: Path | None = None
     """File of webhooks, events and journal, which outlive the process."""
+    probe: ProbeOptions = ProbeOptions()
+    """Where the consumer reports what it has stored."""
 
     def __repr__(self) -> str:
         return "ServeOptions(…)"
@@ -110,6 +113,9 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
         # Who reaches a server on loopback owns the machine; others must show that they may control it.
         token = options.control_token or (None if local else secrets.token_urlsafe(16))
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
+        # The probe's address is the operator's own, so that it may be anywhere.
+        asking = WireTransport(ca_file=options.ca_file, verify=not options.insecure)
+        consumer = consumer_probe(options.probe, asking, timeout=settings.policy.timeout)
         state_file = None
         if options.state is not None:
             if plan is not None:
@@ -124,6 +130,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             writer=writer,
             stop=lambda: signal.raise_signal(signal.SIGTERM),
         )
+        served.consumer = consumer
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
         if not options.quiet:
             access_log = AccessLog(log)
@@ -142,7 +149,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         if served.lost is not None:
             raise served.lost
-        say(_farewell(served))
+    # After the calls, which the access log writes up to its end.
+    say(_farewell(served))
 
 
 def _plan(options: ServeOptions) -> Plan | None:

@@ -26,6 +26,7 @@ from mockcampaign.faults import CallFault
 from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.client_connections import ClientConnections
+from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
@@ -273,6 +274,8 @@ class ServedCampaign:
         """Time-outs that interrupt the calls that wait, by their tasks."""
         self.on_call: Callable[[Called], object] | None = None
         """Receives each call of the REST API, also after a reset."""
+        self.consumer: ConsumerProbe | None = None
+        """The probe that reports the events that the consumer has stored; None if there is none."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew(None if state_file is None else state_file.load())
@@ -378,6 +381,8 @@ class ServedCampaign:
         finally:
             await _cancelled(*tasks, self._task)
             await self._transport.aclose()
+            if self.consumer is not None:
+                await self.consumer.transport.aclose()
             self._close_journal()
 
     async def reset(self) -> None:

@@ -256,7 +256,7 @@ class _Exchange:
         stated, last = self._body_bytes_stated, not message.get("more_body", False)
         if stated is not None and (self._body_bytes > stated or (last and self._body_bytes < stated)):
             raise RuntimeError("the response body is not as long as its Content-Length says")
-        if self._body_bytes > BODY_BYTES_MAX:
+        if self._body_bytes > max(BODY_BYTES_MAX, self._request.response_body_bytes_kept):
             self._conclude(RESPONSE_TOO_LONG)
         elif last:
             headers = kept_headers(self._response_headers)

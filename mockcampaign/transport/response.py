@@ -71,6 +71,8 @@ class ResponseParser:
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_bytes_left = body_bytes_kept
+        # Whoever keeps more of a body knows how long it may be.
+        self._body_bytes_max = max(BODY_BYTES_MAX, body_bytes_kept)
         self.bytes_received = 0
         """Bytes of this response, interim ones and surplus bytes included."""
         self._interim_bytes = 0
@@ -140,7 +142,7 @@ class ResponseParser:
             self._framing_bytes = self._framing_bytes + framing_bytes if framing_bytes else 0
             if self._framing_bytes > HEAD_BYTES_MAX and not self._complete:
                 return _FRAMING_TOO_LONG
-        return RESPONSE_TOO_LONG if self._body_bytes > BODY_BYTES_MAX else None
+        return RESPONSE_TOO_LONG if self._body_bytes > self._body_bytes_max else None
 
     def _head_bytes(self) -> int:
         return self._reason_bytes + sum(len(name) + len(value) + 4 for name, value in self._headers)

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import strategies as st
 
 from checks import EVENTS, NOW
 from mockcampaign.check.bench.context import check_context
 from mockcampaign.check.bench.event_budget import BudgetReachedError, EventBudget
 from mockcampaign.check.examiner import Examiner
+from mockcampaign.check.histories.history_steps import Inject, Occur
 from mockcampaign.check.probes.store_probe import UrlProbe
 from mockcampaign.check.result import check_result
 from mockcampaign.check.rules import random_histories
@@ -188,10 +188,9 @@ def test_events_can_be_distinguished_from_real_ones(rules: tuple[str, ...]) -> N
 
 
 def test_random_histories_are_in_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = random_histories.InjectMove("lost-ack", {})
     # No outages, in which attempts do not reach the consumer.
-    steps = st.sampled_from([random_histories.OccurMove(1), random_histories.OccurMove(3), lost])
-    monkeypatch.setattr(random_histories, "_histories", lambda: st.lists(steps, min_size=1, max_size=6))
+    steps = (Occur(1), Inject("lost-ack", {}), Occur(3))
+    monkeypatch.setattr(random_histories, "history_of", lambda seed, number: steps[: 1 + number % 3])
     result, sent, _ = examined(None, rules=("survives-random-histories",), examples=5)
     [scenario] = result.scenarios
     assert result.rules[0].outcome == "pass"

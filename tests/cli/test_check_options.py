@@ -214,8 +214,8 @@ def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option:
     [
         ("--probe-events", "@", "--probe or --probe-command"),
         ("--probe-count", "@", "--probe or --probe-command"),
-        ("--probe-fields", "mailId", "--probe or --probe-command"),
-        ("--probe-counter", "http://127.0.0.1:9/", "--probe or --probe-command"),
+        ("--probe-fields", "mailId", "--probe or --probe-command or --probe-sql"),
+        ("--probe-counter", "http://127.0.0.1:9/", "--probe or --probe-command or --probe-sql"),
         ("--probe-states", "@", "--probe-state"),
         ("--keep", "city", "--like"),
     ],

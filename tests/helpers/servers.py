@@ -10,6 +10,7 @@ import requests
 
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
+from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings, first_webhook_id
 from mockcampaign.server.users import Users, users_of
 from mockcampaign.serving import serve_in_thread
@@ -79,6 +80,7 @@ def running_server(
     targets: AllowedTargets | None = None,
     port: int = 0,
     start: int | None = None,
+    probe: ProbeOptions | None = None,
 ) -> Iterator[Server]:
     """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
@@ -89,6 +91,7 @@ def running_server(
     )
     transport = WireTransport(targets=targets)
     campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed, start=start))
+    campaign.consumer = consumer_probe(probe or ProbeOptions(), WireTransport(), timeout=5_000)
     with serve_in_thread(
         server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set
     ) as url:

@@ -500,6 +500,19 @@ def test_reset_removes_everything(server: Server, hook: str) -> None:
         ("POST", "/outages", {"for": "1h", "webhookId": 2**63}, "webhookId"),
         ("DELETE", "/outages?webhookId=0", None, "webhookId"),
         ("POST", "/webhooks/x/retry", None, "webhookId"),
+        ("POST", "/webhooks", {"type": "open", "targetUrl": "example.com"}, "targetUrl"),
+        ("POST", "/webhooks", {"type": "opened", "targetUrl": "http://127.0.0.1:9"}, "type"),
+        ("POST", "/webhooks", {"type": "open", "targetUrl": "http://127.0.0.1:9", "clientId": 5}, "clientId"),
+        (
+            "POST",
+            "/webhooks",
+            {"type": "open", "targetUrl": "http://127.0.0.1:9", "authentication": {"type": "basicAuth"}},
+            "userName",
+        ),
+        ("POST", "/mails", {"recipientId": ""}, "recipientId"),
+        ("POST", "/mails", {"recipientId": "joe", "transactionalMailId": 7}, "transactional mail"),
+        ("POST", "/mails", {"recipientId": "joe", "recipientListId": 7}, "recipientListId"),
+        ("GET", "/mails?newestFirst=maybe", None, "newestFirst"),
     ],
 )
 def test_the_error_for_wrong_input_is_one_line_that_names_the_field(
@@ -518,6 +531,10 @@ def test_the_error_for_wrong_input_is_one_line_that_names_the_field(
 def test_404_for_everything_that_does_not_exist(server: Server) -> None:
     for method, path, body in (
         ("POST", "/webhooks/1/retry", None),
+        ("PUT", "/webhooks/1", {}),
+        ("POST", "/webhooks/1/activate", None),
+        ("POST", "/webhooks/1/verify", {}),
+        ("DELETE", "/webhooks/1", None),
         ("DELETE", "/outages?webhookId=1", None),
         ("POST", "/outages", {"for": "1h", "webhookId": 1}),
         ("POST", "/faults", {"kind": "refused", "webhookId": 1}),
@@ -544,6 +561,13 @@ STATE_CHANGING = (
     ("POST", "/webhooks/1/retry", None),
     ("POST", "/users/rotate", {"password": "n3w"}),
     ("POST", "/webhooks/1/suspend", None),
+    ("POST", "/webhooks", {"type": "open", "targetUrl": "http://127.0.0.1:9/hook"}),
+    ("PUT", "/webhooks/1", {"targetUrl": "http://127.0.0.1:9/other"}),
+    ("POST", "/webhooks/1/activate", None),
+    ("POST", "/webhooks/1/deactivate", None),
+    ("POST", "/webhooks/1/verify", {}),
+    ("DELETE", "/webhooks/1", None),
+    ("POST", "/mails", {"recipientId": "joe@example.com"}),
     ("POST", "/act", {"mailId": "AAAAAAAA-AAAAAAAA-AAAAAA", "type": "open"}),
     ("POST", "/reset", None),
 )

@@ -165,9 +165,14 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
     }
     assert set(found) == {
         *(("get", path) for path in ("/health", "/state", "/journal", "/stream", "/deliveries/{position}")),
-        *(("get", path) for path in ("/clock", "/faults", "/mails")),
-        *(("post", path) for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act")),
-        *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("retry", "suspend")),
+        *(("get", path) for path in ("/clock", "/faults", "/mails", "/mails/choices", "/stored")),
+        *(
+            ("post", path)
+            for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act", "/mails")
+        ),
+        *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("retry", "suspend", "verify")),
+        *(("post", f"/webhooks/{{webhookId}}/{command}") for command in ("activate", "deactivate")),
+        *(("post", "/webhooks"), ("put", "/webhooks/{webhookId}"), ("delete", "/webhooks/{webhookId}")),
         ("put", "/clock/speed"),
         ("post", "/users/rotate"),
         *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),

@@ -64,12 +64,7 @@ def test_the_life_of_a_webhook(server: Server, httpserver: HTTPServer) -> None:
     target = httpserver.url_for("/hook")
     with browser() as running, clean_page(running, server.url) as page:
         page.goto(f"{server.url}/docs")
-        page.get_by_role("button", name="Authorize").first.click()
-        form = page.locator(".auth-container")
-        form.get_by_label("auth-basic-username").fill(USER)
-        form.get_by_label("auth-basic-password").fill(PASSWORD)
-        form.get_by_role("button", name="Apply credentials").click()
-        page.locator(".modal-ux").get_by_role("button", name="Close").last.click()
+        authorized(page)
 
         status, webhook = called(page, "Create a webhook", targetUrl=target, type="open", format="json")
         assert status == 201, webhook
@@ -103,6 +98,58 @@ def emit(page: Any, body: dict[str, Any]) -> tuple[int, Any]:
     block = opened(page, "Emit events")
     block.locator(".body-param__text").fill(json.dumps(body))
     return executed(block)
+
+
+def authorized(page: Any, user: str = USER, password: str = PASSWORD) -> None:
+    page.get_by_role("button", name="Authorize").first.click()
+    form = page.locator(".auth-container").first
+    form.get_by_label("auth-basic-username").fill(user)
+    form.get_by_label("auth-basic-password").fill(password)
+    form.get_by_role("button", name="Apply credentials").click()
+    page.locator(".modal-ux").get_by_role("button", name="Close").last.click()
+
+
+@pytest.mark.slow
+def test_without_credentials_a_call_shows_401_and_no_dialog_of_the_browser(server: Server) -> None:
+    # Where the browser would open its dialog, this one enters the right credentials.
+    entered = {"username": USER, "password": PASSWORD}
+    with browser() as running, clean_page(running, server.url, http_credentials=entered) as page:
+        page.goto(f"{server.url}/docs")
+        status, rejected = called(page, "Get information about all webhooks")
+        assert (status, rejected["httpStatusCode"]) == (401, 401)
+        path = f"/rest/{CLIENT}/webhooks"
+        assert page.evaluate("path => fetch(path).then(answer => answer.status)", path) == 200
+        assert called(page, "Get information about all webhooks")[0] == 401
+        authorized(page)
+        assert called(page, "Get information about all webhooks")[0] == 200
+    # To programs, the response is that of the vendor.
+    rejection = server.rest("GET", "/webhooks", auth=(USER, "wrong"))
+    assert rejection.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+UNCHANGED = (
+    *("createWebhook", "verifyWebhook", "createUnsubscribes", "sendTransactionalMailing", "getRecipientList"),
+    *("addRecipients", "createBlacklistEntry", "emit", "declareFault", "stream"),
+)
+"""Operations of each place and kind of fields, whose examples differ. `test_examples` calls all operations."""
+
+
+@pytest.mark.slow
+def test_execute_works_without_a_change(server: Server) -> None:
+    with browser() as running, clean_page(running, server.url, viewport={"width": 1280, "height": 900}) as page:
+        page.goto(f"{server.url}/docs")
+        authorized(page)
+        statuses = {}
+        for name in UNCHANGED:
+            block = page.locator(f".opblock[id$='-{name}']")
+            block.locator(".opblock-summary-control").click()
+            block.get_by_role("button", name="Try it out").click()
+            block.get_by_role("button", name="Execute").click()
+            shown = block.locator(".live-responses-table .response .response-col_status")
+            shown.wait_for()
+            statuses[name] = int(shown.inner_text().split()[0])
+            block.locator(".opblock-summary-control").click()
+    assert [name for name, status in statuses.items() if not 200 <= status < 300] == []
 
 
 @pytest.mark.slow

@@ -203,6 +203,10 @@ class Bench:
         """Make this many events. `values` sets roles in all of them, if their shape has fields for these."""
         return self._factory.events(count, self.shape if event_type is None else self.shape_of(event_type), values)
 
+    def nobodys_event(self) -> Event:
+        """Return an event with the ids that the bench's own events share, of a mail that no event has."""
+        return self._factory.nobodys(self.shape)
+
     def values_of(self, event: Event, *roles: Role, event_type: EventType | None = None) -> dict[Role, Value]:
         """Return the event's values in these roles, for other events that are to have them as well."""
         shape = self.shape if event_type is None else self.shape_of(event_type)
@@ -221,7 +225,13 @@ class Bench:
         """Return the edge cases of one kind that may be sent to this consumer and to which it responds."""
         hanging = self.incidents.without_response
         cases = self._factory.edge_cases(make, self.shape)
-        return [case for case in cases if not any(case.is_like(one) for one in hanging)]
+        return [case for case in cases if not any(case.is_like(one) for one in hanging) and not self._is_hidden(case)]
+
+    def _is_hidden(self, case: EdgeCase) -> bool:
+        """Return whether the probe could not select such an event: it lacks the value by which the probe selects."""
+        probe = self.context.probe
+        selected = {one.role for one in probe.selection.placeholders} if probe is not None else set()
+        return case.role in selected and (case.absent or case.value is None)
 
     def body_of(self, events: Iterable[object]) -> bytes:
         """Return the body of a batch of these events, or of whatever else stands in their place."""

@@ -6,6 +6,7 @@ import msgspec
 
 from mockcampaign.check.bench.event_budget import EventBudget, Paced
 from mockcampaign.check.edge_cases import EdgeCase
+from mockcampaign.check.histories.coverage import Coverage
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
@@ -77,6 +78,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     shown_fields: frozenset[str]
     """Names of the fields that the probe reports unchanged."""
     incidents: Incidents
+    coverage: Coverage
+    """The situations of random histories so far."""
     taken: set[Value]
     """Recipients of the events so far, where these identify an event instead of a mail: no two rules share one."""
 
@@ -116,6 +119,7 @@ def check_context(
         event_budget=EventBudget(settings.events_max()) if event_budget is None else event_budget,
         shown_fields=frozenset(settings.probe_fields or settings.top_names),
         incidents=Incidents(),
+        coverage=Coverage(),
         taken=set() if taken is None else taken,
     )
 

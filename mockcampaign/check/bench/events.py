@@ -84,6 +84,16 @@ class EventFactory:
         self._made.update((id(event), event) for event in made)
         return made
 
+    def nobodys(self, shape: Shape) -> Event:
+        """Return an event with the shared ids, of a mail that no event has. It takes nothing from those to come."""
+        event = whole(shape, shape.examples[0])
+        for role, value in self._ids(shape).items():
+            event = shape.put(event, role, value)
+        mail = shape.get(event, Role.MAIL)
+        if isinstance(mail, str | int) and not isinstance(mail, bool):
+            event = shape.put(event, Role.MAIL, draw_like(mail, random.Random(f"nobody:{self._name}"), unique=True))
+        return shape.at(event, self._now())
+
     def is_as_made(self, event: Event) -> bool:
         """Return whether this is an event that was made here, and no altered copy of one."""
         return self._made.get(id(event)) is event

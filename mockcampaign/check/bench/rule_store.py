@@ -12,9 +12,10 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
+from mockcampaign.check.probes.question import Found, Question
 from mockcampaign.check.probes.shown_fields import ShownFields
-from mockcampaign.check.probes.store_probe import Found, StoreProbe, UrlProbe
-from mockcampaign.check.probes.stored_list import events_of, mail_of
+from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
+from mockcampaign.check.probes.stored_list import events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical
@@ -44,11 +45,9 @@ class RuleStore:
         self._campaign = campaign
         self._ledger = ledger
         self._settle = context.settings.settle
-        self._shapes: list[Shape] = [context.settings.shape]
-        """The shapes of the events that were sent, by which stored ones are recognised."""
-        self._keyed = self._shapes
-        """Shapes among them that have different keys."""
-        self._mails: set[Hashable] = set()
+        # Events are created before they are stored, but for those that are ahead of the consumer's clock.
+        self.question = Question(context.settings.shape, context.settings.now)
+        """The events that were sent, by which the probe may select and stored ones are recognised."""
         self._count_before: int | None = None
         self.newest_difference: Difference | None = None
         """How the store differed when it was last seen to differ."""
@@ -56,7 +55,7 @@ class RuleStore:
         """Number of missing events when `loss_of` last looked, if the probe reports only how many are stored."""
         self._surplus_before = 0
         """Number of surplus events when `duplicates_of` last looked, if the probe reports only how many are stored."""
-        self._shown = ShownFields(self.shown_fields, self._shapes)
+        self._shown = ShownFields(self.shown_fields, self.question.shapes)
         self._sent: dict[int, bytes] = {}
         """Events in canonical form, by serial."""
         self._read = 0
@@ -81,36 +80,38 @@ class RuleStore:
 
     def expect_events_of(self, events: Iterable[Event], shape: Shape | None = None) -> None:
         """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""
-        if shape is not None and all(shape is not known for known in self._shapes):
-            self._shapes.append(shape)
-            self._shown = ShownFields(self.shown_fields, self._shapes)
-            # Shapes with the same key recognise the same events.
-            self._keyed = list({one.key_fields: one for one in reversed(self._shapes)}.values())
-        self._mails.update(self.mails_of(events))
+        if self.question.add(events, shape):
+            self._shown = ShownFields(self.shown_fields, self.question.shapes)
 
     def mails_of(self, events: Iterable[object]) -> set[Hashable]:
         """Return what identifies the mails of these events."""
-        return {mail for event in events for shape in self._keyed if (mail := mail_of(event, shape)) is not None}
+        return self.question.mails_of(events)
 
-    async def begin(self, *, is_settled: bool) -> None:
+    async def begin(self, nobodys: Event, *, is_settled: bool) -> None:
         """Note how many events are stored before the rule begins, if the probe reports no more than a number.
+
+        `nobodys` is an event with the ids of the rule's own that is never sent.
 
         Unless the store `is_settled`, wait until what was sent before is in it.
         """
         if self.probe is None or self.probe.reports_events:
             return
-        count = await self._count(self.probe)
+        question = Question(self.question.shapes[0], self._campaign.now)
+        question.add([nobodys])
+        count = await self._count(self.probe, question)
         waited = self._settle if is_settled else 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
-            before, count = count, await self._count(self.probe)
+            before, count = count, await self._count(self.probe, question)
             waited = waited + SETTLE_POLL if count == before else 0
         self._count_before = count
+        if count:
+            self.probe.selection.ignore_all()
 
-    async def _ask(self, probe: StoreProbe) -> Found:
+    async def _ask(self, probe: StoreProbe, question: Question) -> Found:
         """Return what the probe reports. Raise `ProbeFailedError` if it cannot be read any more."""
         try:
-            found = await probe.ask()
+            found = await probe.ask(question)
         except CouldNotTellError as error:
             if self._incidents.probe_worked:
                 raise ProbeFailedError(str(error)) from None
@@ -118,8 +119,8 @@ class RuleStore:
         self._incidents.probe_worked = True
         return found
 
-    async def _count(self, probe: StoreProbe) -> int:
-        found = await self._ask(probe)
+    async def _count(self, probe: StoreProbe, question: Question) -> int:
+        found = await self._ask(probe, question)
         return found if isinstance(found, int) else len(found)
 
     def is_settled(self, before: bool) -> bool:
@@ -135,14 +136,14 @@ class RuleStore:
         """
         if self.probe is None:
             raise SkipRule(Needs(need="probe"))
-        found = await self._ask(self.probe)
+        found = await self._ask(self.probe, self.question)
         if isinstance(found, int):
             return found - (self._count_before or 0)
-        return events_of(found, self._mails, self._keyed)
+        return events_of(found, self.question.mails, self.question.keyed)
 
     async def contains_element(self, element: int) -> bool:
         """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
-        found = None if self.probe is None else await self._ask(self.probe)
+        found = None if self.probe is None else await self._ask(self.probe, self.question)
         if not isinstance(found, list):
             raise SkipRule(Needs(need="probe events"))
         return element in found
@@ -154,11 +155,11 @@ class RuleStore:
         """
         if self.state is None:
             raise SkipRule(Needs(need="state"))
-        states = await self.state.ask()
+        states = await self.state.ask(self.question)
         waited = 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
-            before, states = states, await self.state.ask()
+            before, states = states, await self.state.ask(self.question)
             waited = waited + SETTLE_POLL if wrong(states) == wrong(before) else 0
         return states
 
@@ -184,7 +185,7 @@ class RuleStore:
         mails = self.mails_of(events)
         required = Counter(self.shown(event) for event in {canonical(event): event for event in events}.values())
         allowed = Counter(self.shown(event) for event in events)
-        if not self._shapes[0].has(Role.MAIL):
+        if not self.question.shapes[0].has(Role.MAIL):
             # Without an id of the mail, earlier events may have the same key.
             allowed |= self._required_and_allowed()[1]
 
@@ -192,8 +193,8 @@ class RuleStore:
             stored = await self.stored()
             if isinstance(stored, int):
                 return await self.difference_now()
-            ours = Counter(map(self.shown, events_of(stored, mails, self._keyed)))
-            return difference(required, allowed, ours, self._shapes[0]), stored
+            ours = Counter(map(self.shown, events_of(stored, mails, self.question.keyed)))
+            return difference(required, allowed, ours, self.question.shapes[0]), stored
 
         return (await self.settled(look))[0]
 
@@ -254,7 +255,9 @@ class RuleStore:
         required, allowed = self._required_and_allowed()
         if isinstance(stored, int):
             return Difference.of_counts(required.total(), allowed.total(), stored), stored
-        return difference(required, allowed, Counter(self.shown(event) for event in stored), self._shapes[0]), stored
+        return difference(
+            required, allowed, Counter(self.shown(event) for event in stored), self.question.shapes[0]
+        ), stored
 
     def _required_and_allowed(self) -> tuple[Counter[bytes], Counter[bytes]]:
         """Return how often each event must, and how often it may be in the store. Both change with the journal only."""

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mockcampaign.check.probes.question import Question, Selection, Values
+from mockcampaign.check.probes.store_probe import arguments, filled_url, parameters_of, probe_outcome
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, searched, shown
 from mockcampaign.masking import shown_url
@@ -15,6 +17,7 @@ from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, Role
 from mockcampaign.shape.moment import read_moment
+from mockcampaign.shape.placeholders import Placeholder, in_braces
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 
@@ -30,8 +33,8 @@ States = Mapping[str, State]
 class StateSource(Protocol):
     """Something that reports the end state."""
 
-    async def ask(self) -> States:
-        """Return the current end state. Raise `CouldNotTellError` if it cannot be read."""
+    async def ask(self, question: Question | None = None) -> States:
+        """Return the current end state of the mails in question. Raise `CouldNotTellError` if it cannot be read."""
         ...
 
 
@@ -42,29 +45,48 @@ class UrlState:
         """`states` is a JMESPath to the states in the response; `timeout` is in milliseconds."""
         self._shape = shape
         self.url = url
-        self._probe = Probe(url=url)
+        self._selection = Selection(in_braces(url, f"state probe {shown_url(url)}"), self._fetch)
         self._states = states
         self._transport = transport
         self._timeout = timeout
 
-    async def ask(self) -> States:
-        outcome = await self._transport.send(self._probe.request(self._timeout))
+    async def ask(self, question: Question | None = None) -> States:
+        return _merged(await self._selection.replies(question))
+
+    async def _fetch(self, values: Values) -> States:
+        probe = Probe(url=filled_url(self.url, values))
+        outcome = await probe_outcome(probe.request(self._timeout), self._transport.send, self._transport.faults)
         whose = f"state probe {shown_url(self.url)}"
-        return states_in(searched(self._probe.decoded(outcome), whose, self._states), whose, self._shape)
+        return states_in(searched(probe.decoded(outcome), whose, self._states), whose, self._shape)
 
 
 class CallableState:
     """Gets the end state from a function, synchronous or asynchronous."""
 
-    def __init__(self, ask: Callable[[], Any | Awaitable[Any]], shape: Shape = OPEN) -> None:
+    def __init__(
+        self,
+        ask: Callable[..., Any | Awaitable[Any]],
+        shape: Shape = OPEN,
+        *,
+        wanted: frozenset[Placeholder] | None = None,
+    ) -> None:
+        """`wanted` are the placeholders that it gets as arguments (default: those that it has parameters for)."""
         self._ask = ask
         self._shape = shape
+        self._selection = Selection(parameters_of(ask, "state probe") if wanted is None else wanted, self._fetch)
 
-    async def ask(self) -> States:
-        found = self._ask()
+    async def ask(self, question: Question | None = None) -> States:
+        return _merged(await self._selection.replies(question))
+
+    async def _fetch(self, values: Values) -> States:
+        found = self._ask(**arguments(self._selection, values))
         if inspect.isawaitable(found):
             found = await found
         return states_in(found, "state probe", self._shape)
+
+
+def _merged(replies: Iterable[tuple[object, States]]) -> States:
+    return {owner: state for _, states in replies for owner, state in states.items()}
 
 
 def states_in(found: Any, whose: str, shape: Shape = OPEN) -> States:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.consumer_store import HOW_TO_SELECT
 
 CREDENTIAL_VARIABLES = frozenset(
     {"CHECK_BASIC_AUTH", "CHECK_KEY_AUTH"}
@@ -39,13 +40,15 @@ def parsed(command: str) -> list[str]:
     return words
 
 
-async def printed(words: list[str], whose: str, *, timeout: int, bytes_max: int) -> bytes:
-    """Run a command and return its output.
+async def printed(
+    words: list[str], whose: str, *, timeout: int, bytes_max: int, variables: Mapping[str, str] = NO_VARIABLES
+) -> bytes:
+    """Run a command, with more environment variables, and return its output.
 
     `timeout` is in milliseconds. Raise `CouldNotTellError`, which begins with `whose`, if the command fails, or prints
     more than `bytes_max`. Whatever it has started is ended with it then, and if the task is cancelled.
     """
-    return await _run(words, whose, timeout, bytes_max)
+    return await _run(words, whose, timeout, bytes_max, variables)
 
 
 async def done(words: list[str], whose: str, *, timeout: int, variables: Mapping[str, str] = NO_VARIABLES) -> None:
@@ -112,6 +115,10 @@ async def _run(
         running = starting.result()
     except OSError as error:
         raise cancelled or _not_started(words, whose, error) from None
+    except ValueError:
+        raise cancelled or CouldNotTellError(
+            f"{whose} {words[0]}: a value contains NUL, which no command gets"
+        ) from None
     is_over = False
     try:
         if cancelled is not None:
@@ -119,7 +126,7 @@ async def _run(
         async with asyncio.timeout(timeout / 1_000):
             text = b"" if bytes_max is None else await _read(running.stdout, bytes_max + 1)
             if bytes_max is not None and len(text) > bytes_max:
-                raise CouldNotTellError(f"{whose} {words[0]}: printed more than {bytes_max} bytes")
+                raise CouldNotTellError(f"{whose} {words[0]}: printed more than {bytes_max} bytes: {HOW_TO_SELECT}")
             status = await running.wait()
             is_over = True
     except TimeoutError:

@@ -1,8 +1,6 @@
-"""Random histories: events, faults, outages and time in any order, shrunk to the shortest that still fails."""
+"""Random histories: events, faults, outages and time in any order, reduced to the shortest that still fails."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -10,21 +8,21 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_distinguish, must_store
 from mockcampaign.check.bench.event_budget import BudgetReachedError, TimeIsUpError
 from mockcampaign.check.examined import Examined, Unrepeatable, failed, passed
+from mockcampaign.check.histories.coverage import journal_fingerprint
+from mockcampaign.check.histories.history_steps import History
+from mockcampaign.check.histories.numbered import STEPS_MAX, history_of
+from mockcampaign.check.histories.reduce import reduced
+from mockcampaign.check.probes.question import Found, Question, Selection
+from mockcampaign.check.probes.store_probe import StoreProbe
+from mockcampaign.check.probes.stored_list import StoredList
 from mockcampaign.check.rule import Rule, Stage
+from mockcampaign.engine.journal import Probed
 from mockcampaign.judging.difference import Difference
-from mockcampaign.judging.fact import Confirmation, Confirmed, HistoryStep, Stimulus
+from mockcampaign.judging.fact import Confirmation, Confirmed, Stimulus
 from mockcampaign.judging.situation import Situation
-from mockcampaign.policy import DAY, HOUR, MINUTE, SECOND
+from mockcampaign.policy import DAY
 from mockcampaign.shape.field import Event
-from mockcampaign.wallclock import Stopwatch
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
-
-# Hypothesis is imported where it is used: the catalogue of rules can be read without it.
-
-STEPS_MAX = 12
-"""Greatest number of steps of a history."""
+from mockcampaign.wallclock import Stopwatch, pause
 
 HISTORIES_FOR_EXAMPLE = 5
 """Number of histories for each example that was asked for: they are cheap, and many differ."""
@@ -33,157 +31,184 @@ HISTORIES_LEAST = 20
 """Number of histories that are enough if the consumer or its probe is slow."""
 
 SEARCHING = 0.7
-"""Part of the rule's time after which that few are enough: a failing history is played once more at the end."""
+"""Part of the rule's time after which that few are enough: a failing history is played many times more at the end."""
+
+REDUCING_MAX = 60_000
+"""Greatest part of the rule's time that is left for that, in milliseconds."""
+
+GROUP_LEAST, GROUP_PART = 20, 5
+"""One reading of the store judges so many histories, or this part of all so far: a store grows, and so do readings."""
+
+REDUCING_FROM = 1_000_000_000
+"""Number from which on the benches that reduce a history are numbered: none repeats the events of another."""
+
+POLL = 50
+"""Wall milliseconds between two readings of a store that may still change."""
 
 
-class OccurMove(msgspec.Struct, frozen=True):
-    """Events of new recipients occur."""
+class _OneReading:
+    """A probe that is read when the rule says so, and reports the same until then.
 
-    count: int
+    One that selects events is asked for those of each history instead.
+    """
 
-    async def play(self, bench: Bench, events: list[Event]) -> None:
-        made = bench.events(self.count)
-        events += made
-        bench.emit(made)
-        await bench.advance()
+    reports_events = True
 
-    def seen(self) -> HistoryStep:
-        return HistoryStep(kind="events", events=self.count)
+    def __init__(self, probe: StoreProbe) -> None:
+        self._probe = probe
+        self._found: Found = 0
 
+    @property
+    def selection(self) -> Selection:
+        return self._probe.selection
 
-class RepeatMove(msgspec.Struct, frozen=True):
-    """Another event of a mail occurs."""
+    async def renew(self) -> None:
+        if not self.selection.placeholders:
+            found = await self._probe.ask()
+            self._found = found if isinstance(found, int | StoredList) else StoredList(found)
 
-    index: int
-
-    async def play(self, bench: Bench, events: list[Event]) -> None:
-        if events:
-            before = events[-1 - self.index % len(events)]
-            newest = bench.shape.moment(bench.event())
-            events.append(before if newest is None else bench.shape.at(before, newest))
-            bench.emit(events[-1:])
-            await bench.advance()
-
-    def seen(self) -> HistoryStep:
-        return HistoryStep(kind="repeat")
+    async def ask(self, question: Question | None = None) -> Found:
+        return await self._probe.ask(question) if self.selection.placeholders else self._found
 
 
-class InjectMove(msgspec.Struct, frozen=True):
-    """A fault hits the next attempt to which it applies."""
-
-    kind: str
-    settings: dict[str, Any]
-
-    async def play(self, bench: Bench, events: list[Event]) -> None:
-        bench.fault(self.kind, **{"times": 1, **self.settings})
-
-    def seen(self) -> HistoryStep:
-        return HistoryStep(kind="fault", fault=self.kind)
-
-
-class OutageMove(msgspec.Struct, frozen=True):
-    """The consumer cannot be reached for a while."""
-
-    duration: Annotated[int, msgspec.Meta(ge=1)]
-
-    async def play(self, bench: Bench, events: list[Event]) -> None:
-        bench.outage(self.duration)
-
-    def seen(self) -> HistoryStep:
-        return HistoryStep(kind="outage", milliseconds=self.duration)
-
-
-class AdvanceMove(msgspec.Struct, frozen=True):
-    """Virtual time passes."""
-
-    duration: int
-
-    async def play(self, bench: Bench, events: list[Event]) -> None:
-        await bench.advance(self.duration)
-
-    def seen(self) -> HistoryStep:
-        return HistoryStep(kind="time", milliseconds=self.duration)
-
-
-Step = OccurMove | RepeatMove | InjectMove | OutageMove | AdvanceMove
-
-_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("lost-ack", {}),
-    ("lost-ack", {"times": 2}),
-    ("timeout", {}),
-    ("timeout", {"times": 3}),
-    ("duplicate", {}),
-    ("duplicate", {"timing": "later", "delay": MINUTE}),
-    ("duplicate", {"timing": "concurrent"}),
-    ("refill", {}),
-    ("overlap", {"events": 2}),
-    ("reorder", {}),
-    ("cut-body", {}),
-)
-
-
-def _histories() -> SearchStrategy[list[Step]]:
-    from hypothesis import strategies as st
-
-    # Faults matter most, and lost responses most of all.
-    steps: SearchStrategy[Step] = st.one_of(
-        st.sampled_from((1, 2, 3, 5, 120)).map(OccurMove),
-        st.just(InjectMove("lost-ack", {})),
-        st.sampled_from(_FAULTS).map(lambda fault: InjectMove(*fault)),
-        st.sampled_from((10 * SECOND, MINUTE, HOUR)).map(AdvanceMove),
-        st.integers(0, 3).map(RepeatMove),
-        st.sampled_from((MINUTE, HOUR)).map(OutageMove),
-    )
-    return st.lists(steps, min_size=1, max_size=STEPS_MAX)
-
-
-async def _play(bench: Bench, history: list[Step]) -> Difference | None:
-    """Return how the store differs at the end of a history, or None."""
+async def _play(bench: Bench, history: History) -> bool:
+    """Play a history to its end, and return whether any event occurred in it."""
     events: list[Event] = []
     for step in history:
         await step.play(bench, events)
-    if not events:
+    if events:
+        await bench.finish()
+    return bool(events)
+
+
+class _Search:
+    """Plays one history after another, and judges them in groups."""
+
+    def __init__(self, bench: Bench, probe: StoreProbe) -> None:
+        self._bench = bench
+        self._reading = _OneReading(probe)
+        self._context = msgspec.structs.replace(bench.context, probe=self._reading)
+        self._seen = bench.context.coverage
+        self._group: list[tuple[int, History, Bench]] = []
+        self._stopwatch = Stopwatch()
+        limit = bench.seconds * 1_000
+        self._until = max(SEARCHING * limit, limit - REDUCING_MAX)
+        self.count = 0
+
+    @property
+    def is_time_up(self) -> bool:
+        """Whether the rest of the rule's time is for reducing a history."""
+        return self.count >= HISTORIES_LEAST and self._stopwatch.milliseconds > self._until
+
+    async def play(self, number: int) -> tuple[int, History, Difference] | None:
+        """Play the history with this number. Return the first that is seen to fail, if it is time to judge."""
+        bench = self._bench
+        other = Bench(self._context, bench.slot.another(number, start=bench.slot.start))
+        history = history_of(bench.settings.seed, number)
+        self.count += 1
+        try:
+            occurred = await _play(other, history)
+        finally:
+            bench.count_in(other)
+            self._seen.note(other.ledger.attempts)
+        if occurred:
+            self._group.append((number, history, other))
+        is_due = len(self._group) >= max(GROUP_LEAST, self.count // GROUP_PART)
+        return await self.judge() if is_due else None
+
+    async def judge(self) -> tuple[int, History, Difference] | None:
+        """Return the first history since the last time after which the store differs, once it has settled."""
+        group, self._group = self._group, []
+        found = await self._differing(group)
+        waited = 0
+        while found and waited < self._bench.settings.settle:
+            await pause(POLL)
+            before, found = found, await self._differing(group)
+            waited = waited + POLL if found == before else 0
+        for number, history, other in group:
+            if number in found:
+                self._seen.failed = number
+                self._seen.fingerprint = journal_fingerprint(other.campaign.journal.entries, other.shape)
+                return number, history, found[number]
         return None
-    await bench.finish()
-    difference = await bench.store.difference()
-    return difference or None
+
+    async def _differing(self, group: list[tuple[int, History, Bench]]) -> dict[int, Difference]:
+        if group:
+            await self._reading.renew()
+        differences = [(number, (await other.store.difference_now())[0]) for number, _, other in group]
+        return {number: difference for number, difference in differences if difference}
 
 
 async def _survives(bench: Bench) -> Examined:
     await must_store(bench, 3)
     await must_distinguish(bench)
-    count = 0
-    stopwatch = Stopwatch()
-
-    async def ask(history: list[Step]) -> Difference | None:
-        nonlocal count
-        if count >= HISTORIES_LEAST and stopwatch.milliseconds > SEARCHING * 1_000 * bench.seconds:
-            raise TimeIsUpError
-        count += 1
-        other = bench.another(count)
+    probe = bench.store.probe
+    assert probe is not None  # the rule needs one
+    if bench.settings.history is not None:
+        return await _one(bench, bench.settings.history)
+    search = _Search(bench, probe)
+    wanted = bench.settings.histories or HISTORIES_FOR_EXAMPLE * bench.settings.examples
+    found: tuple[int, History, Difference] | None = None
+    while found is None and search.count < wanted and not search.is_time_up:
         try:
-            return await _play(other, history)
+            found = await search.play(search.count + 1)
+        except TimeIsUpError:
+            break
+    found = found or await search.judge()
+    if found is None and search.count < wanted and not bench.settings.soaks:
+        return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL_IN_TIME, count=search.count))
+    if found is None:
+        return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL, count=search.count, times=STEPS_MAX))
+    return await _reduce(bench, *found[1:])
+
+
+async def _reduce(bench: Bench, history: History, difference: Difference) -> Examined:
+    """Return the shortest failing history that can be reached from this one."""
+    asked = REDUCING_FROM
+
+    async def ask(candidate: History) -> Difference | None:
+        nonlocal asked
+        asked += 1
+        other = bench.another(asked)
+        try:
+            return (await other.store.difference() or None) if await _play(other, candidate) else None
         finally:
             bench.count_in(other)
 
-    from mockcampaign.check.shrink import find_smallest
-
-    examples = HISTORIES_FOR_EXAMPLE * bench.settings.examples
-    try:
-        found = await find_smallest(_histories(), ask, examples=examples, seed=f"histories:{bench.settings.seed}")
-    except TimeIsUpError:
-        return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL_IN_TIME, count=count))
-    if found is None:
-        return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL, count=count, times=STEPS_MAX))
-    history, difference = found
-    sent = Stimulus(situation=Situation.RANDOM_HISTORY, steps=tuple(step.seen() for step in history))
     unrepeatable = None
     try:
+        alone = await ask(history)
+        if alone is None:
+            sent = _stimulus(history)
+            return failed(difference.seen(sent), unrepeatable=Unrepeatable.WHOLE_CHECK)
+        history, difference = await reduced(history, alone, ask)
         # Once more on this bench, so that its journal and its scenario show the shortest history and no other.
-        difference = await _play(bench, history) or difference
+        await _play(bench, history)
+        difference = await bench.store.difference() or difference
     except BudgetReachedError:
         unrepeatable = Unrepeatable.NOT_REDUCED
-    return failed(difference.seen(sent), unrepeatable=unrepeatable)
+    return failed(difference.seen(_stimulus(history)), unrepeatable=unrepeatable)
+
+
+async def _one(bench: Bench, number: int) -> Examined:
+    """Play the history with this number alone."""
+    other, seen = bench.another(number), bench.context.coverage
+    history = history_of(bench.settings.seed, number)
+    try:
+        difference = (await other.store.difference() or None) if await _play(other, history) else None
+    finally:
+        bench.count_in(other)
+        seen.note(other.ledger.attempts)
+    entries = [entry for entry in other.campaign.journal.entries if not isinstance(entry, Probed)]
+    seen.fingerprint = journal_fingerprint(entries, other.shape)
+    if difference is None:
+        return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL, count=1, times=len(history)))
+    seen.failed = number
+    return await _reduce(bench, history, difference)
+
+
+def _stimulus(history: History) -> Stimulus:
+    return Stimulus(situation=Situation.RANDOM_HISTORY, steps=tuple(step.seen() for step in history))
 
 
 SURVIVES_RANDOM_HISTORIES = Rule(
@@ -218,7 +243,7 @@ SURVIVES_RANDOM_HISTORIES = Rule(
     examine=_survives,
     fix="Look at the scenario: it is the shortest failing history that was found.",
     example="mockcampaign check URL --rules survives-random-histories --scenarios .",
-    not_covered="Histories that were not generated (--examples generates more), and whether a history fails only "
+    not_covered="Histories that were not generated (--histories generates more), and whether a history fails only "
     "because of what earlier ones left in the consumer.",
     # No history takes longer, and no event is older than three days, whatever the consumer's own clock says.
     span=DAY,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 import click
+import msgspec
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
@@ -23,7 +24,7 @@ from mockcampaign.cli.options import (
     routes_to,
     wait_option,
 )
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, WholeNumber, WordType
+from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber, WordType
 from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.probe_options import store_probe
 from mockcampaign.cli.progress import Counting
@@ -47,7 +48,7 @@ from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted, few
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
 
 _NOT_REPEATED = frozenset(
-    {"rules", "skip", "explain", "scenarios", "seed", "journal", "baseline", "verbose", "quiet", "no_color"}
+    {"history", "rules", "skip", "explain", "scenarios", "seed", "journal", "baseline", "verbose", "quiet", "no_color"}
     | {"full_journal", *(one.option.replace("-", "_") for one in FORMATS)}
 )
 """Options that a suggested command leaves out. With a new seed, the consumer knows none of the events yet."""
@@ -70,6 +71,7 @@ _FROM_ENVIRONMENT = {
     "basic_auth": "CHECK_BASIC_AUTH",
     "key_auth": "CHECK_KEY_AUTH",
     "probe_command": "PROBE_COMMAND",
+    "probe_sql": "PROBE_SQL",
     "restart_command": "RESTART_COMMAND",
     "break_command": "BREAK_COMMAND",
     "restore_command": "RESTORE_COMMAND",
@@ -81,14 +83,7 @@ _COMMANDS = ("probe_command", "restart_command", "break_command", "restore_comma
 """Options whose values are commands, by the names of their parameters."""
 
 
-class _Names(click.ParamType[tuple[str, ...]]):
-    name = "names"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        return value if isinstance(value, tuple) else tuple(name.strip() for name in value.split(",") if name.strip())
-
-
-class _CheckOptions(TypedDict):
+class CheckArguments(TypedDict):
     """The options of the command, as click hands them over."""
 
     event_type: Required[str | None]
@@ -98,6 +93,8 @@ class _CheckOptions(TypedDict):
     authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
+    probe_sql: str | None
+    probe_query: str | None
     probe_events: str | None
     probe_count: str | None
     probe_counters: tuple[str, ...]
@@ -107,6 +104,8 @@ class _CheckOptions(TypedDict):
     rules: tuple[str, ...]
     skip: tuple[str, ...]
     examples: int
+    histories: int | None
+    history: int | None
     events: int | None
     timeout: int
     settle: int
@@ -155,6 +154,17 @@ class _CheckOptions(TypedDict):
 @credential_options("CHECK")
 @click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option(
+    "--probe-sql",
+    metavar="URL",
+    envvar="PROBE_SQL",
+    help="Database with the stored events, as SQLAlchemy's URL (or PROBE_SQL).",
+)
+@click.option(
+    "--probe-query",
+    metavar="SELECT",
+    help="Reads the stored events with this query, which may have parameters such as :mailingId.",
+)
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option(
@@ -168,9 +178,9 @@ class _CheckOptions(TypedDict):
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
 @click.option("--probe-states", "states", metavar="JMESPATH", help="Path to the states.  [default: @]")
-@click.option("--probe-fields", type=_Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
-@click.option("--rules", type=_Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
-@click.option("--skip", type=_Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
+@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
+@click.option("--rules", type=Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
+@click.option("--skip", type=Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
 @click.option(
     "--examples",
     type=WholeNumber(1, 10_000),
@@ -178,6 +188,10 @@ class _CheckOptions(TypedDict):
     show_default=True,
     help="Number of cases for each rule that generates them.",
 )
+@click.option(
+    "--histories", type=WholeNumber(1), metavar="N", help="Number of random histories.  [default: 5 for each example]"
+)
+@click.option("--history", type=WholeNumber(1), metavar="NUMBER", help="Play only this random history of the --seed.")
 @click.option("--events", type=WholeNumber(1), metavar="N", help="Maximum number of events the check makes.")
 @click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
 @click.option(
@@ -225,12 +239,23 @@ class _CheckOptions(TypedDict):
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @route_options
 @common_options
-def check(url: str, **options: Unpack[_CheckOptions]) -> int:
+def check(url: str, **options: Unpack[CheckArguments]) -> int:
     """Check the consumer at URL, rule by rule (`mockcampaign rules` lists them)."""
+    return checked(url, options)
+
+
+def checked(
+    url: str, options: CheckArguments, *, meanwhile: Callable[[CheckRun], Coroutine[Any, Any, None]] | None = None
+) -> int:
+    """Check a consumer as the options say, report the result, and return the exit status.
+
+    `meanwhile` makes it a soak: it runs while the check does, and is cancelled at its end.
+    """
     from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.check.shrink import nothing_written
+    from mockcampaign.cli.coverage_table import history_lines
     from mockcampaign.engine.journal_file import Heading
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines
@@ -239,7 +264,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
     _check_effects(options)
     routes = routes_to([url], options["host_header"], options["resolve"])
     check_resolved(routes, _urls(url, options))
-    settings = _settings(options, routes)
+    settings = msgspec.structs.replace(_settings(options, routes), soaks=meanwhile is not None)
     folder = options["scenarios"]
     if folder is not None:
         make_folder(folder)
@@ -266,7 +291,7 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                 url,
                 transport=transport,
                 settings=settings,
-                probe=_probe(options, transport),
+                probe=_probe(options, transport, settings),
                 state=_state(options, transport, settings.shape),
                 counters=_counters(options, transport),
                 on_progress=show,
@@ -281,7 +306,12 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
                     replaced = replaced_fields(settings.shape)
                     ids += f", with pseudonyms for {few(replaced)} (--keep)" if replaced else ""
                 say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
-            await run.finish()
+            watching = None if meanwhile is None else asyncio.create_task(meanwhile(run))
+            try:
+                await run.finish()
+            finally:
+                if watching is not None:
+                    watching.cancel()
 
     status: int | None = None
     try:
@@ -311,8 +341,10 @@ def check(url: str, **options: Unpack[_CheckOptions]) -> int:
         print_lines(lines, color)
         if not options["quiet"]:
             print_lines(summary_lines(result, width=columns()), color)
+        if settings.histories or settings.history:
+            print_lines(history_lines(run.coverage, settings.seed), color)
     print_lines(headline_lines(result, run.milliseconds), color)
-    if not options["quiet"]:
+    if not options["quiet"] and meanwhile is None:
         again = same_command(_NOT_REPEATED, _FROM_ENVIRONMENT, _COMMANDS, settings.authentication.secrets())
         lines = next_lines(result, again, explain=options["explain"], folder=folder, variables=unset_variables(again))
         print_lines(lines, color)
@@ -329,7 +361,7 @@ def _progress_text(progress: Progress) -> str:
     return f"{progress.examined}/{progress.rules} rules, now {progress.following or 'the end'}"
 
 
-def _check_addresses(url: str, options: _CheckOptions) -> None:
+def _check_addresses(url: str, options: CheckArguments) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
     from mockcampaign.check.probes.run_command import parsed
     from mockcampaign.check.probes.store_probe import url_and_path
@@ -338,8 +370,9 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
 
     for address in _urls(url, options):
         parse_address(address)
-    if options["probe_url"] is not None and options["probe_command"] is not None:
-        raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+    given = [options["probe_url"], options["probe_command"], options["probe_query"]]
+    if sum(one is not None for one in given) > 1:
+        raise InvalidInputError("allowed: one of --probe, --probe-command and --probe-sql, found several")
     for option, command in (
         ("--probe-command", options["probe_command"]),
         ("--restart-cmd", options["restart_command"]),
@@ -355,13 +388,28 @@ def _check_addresses(url: str, options: _CheckOptions) -> None:
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
+    _check_placeholders(options)
     paths = [url_and_path(one)[1] for one in options["probe_counters"]]
     for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
         if expression is not None:
             check_jmespath(expression)
 
 
-def _urls(url: str, options: _CheckOptions) -> list[str]:
+def _check_placeholders(options: CheckArguments) -> None:
+    """Raise `InvalidInputError` for a placeholder that does not exist."""
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.store_probe import command_placeholders
+    from mockcampaign.shape.placeholders import in_braces
+
+    for option, address in (("--probe", options["probe_url"]), ("--probe-state", options["state_url"])):
+        in_braces(address or "", option)
+    for counter in options["probe_counters"]:
+        in_braces(counter.partition("#")[0], "--probe-counter")
+    if options["probe_command"] is not None:
+        command_placeholders(parsed(options["probe_command"]), "--probe-command")
+
+
+def _urls(url: str, options: CheckArguments) -> list[str]:
     """Return the URLs to which the check sends requests."""
     from mockcampaign.check.probes.store_probe import url_and_path
 
@@ -369,14 +417,16 @@ def _urls(url: str, options: _CheckOptions) -> list[str]:
     return [*(one for one in given if one is not None), *(url_and_path(one)[0] for one in options["probe_counters"])]
 
 
-def _check_effects(options: _CheckOptions) -> None:
+def _check_effects(options: CheckArguments) -> None:
     """Raise `InvalidInputError` for an option that has no effect without another one."""
-    probe = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    probe = {**urls, "--probe-sql": options["probe_query"]}
     given: tuple[tuple[str, object, Mapping[str, object]], ...] = (
-        ("--probe-events", options["probe_events"], probe),
-        ("--probe-count", options["probe_count"], probe),
+        ("--probe-events", options["probe_events"], urls),
+        ("--probe-count", options["probe_count"], urls),
         ("--probe-fields", options["probe_fields"], probe),
         ("--probe-counter", options["probe_counters"], probe),
+        ("--probe-query", options["probe_query"], {"--probe-sql": options["probe_sql"]}),
         ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
         ("--keep", options["keep"], {"--like": options["like"]}),
     )
@@ -385,12 +435,16 @@ def _check_effects(options: _CheckOptions) -> None:
             raise InvalidInputError(f"{option} has no effect alone, allowed: {option} with {' or '.join(others)}")
 
 
-def _settings(options: _CheckOptions, routes: Routes) -> Settings:
+def _settings(options: CheckArguments, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.sql_probe import query_placeholders
+    from mockcampaign.check.probes.store_probe import command_placeholders
     from mockcampaign.check.settings import Settings
     from mockcampaign.scenario.check_shapes import shapes_of_files
+    from mockcampaign.shape.placeholders import in_braces, require_roles
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
     known = () if baseline is None else read_baseline(baseline)
@@ -414,6 +468,8 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
         skip=options["skip"],
         strict=options["strict"],
         examples=options["examples"],
+        histories=options["histories"],
+        history=options["history"],
         events=options["events"],
         timeout=options["timeout"],
         settle=options["settle"],
@@ -433,10 +489,25 @@ def _settings(options: _CheckOptions, routes: Routes) -> Settings:
     unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
     if unknown:
         raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    for option, address in (
+        ("--probe", options["probe_url"]),
+        ("--probe-state", options["state_url"]),
+        *(("--probe-counter", one.partition("#")[0]) for one in options["probe_counters"]),
+    ):
+        require_roles(in_braces(address or "", option), settings.shape, option)
+    if options["probe_command"] is not None:
+        wanted = command_placeholders(parsed(options["probe_command"]), "--probe-command")
+        require_roles(wanted, settings.shape, "--probe-command")
+    if options["probe_query"] is not None:
+        require_roles(query_placeholders(options["probe_query"], "--probe-query"), settings.shape, "--probe-query")
     return settings
 
 
-def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
+def _probe(options: CheckArguments, transport: Transport, settings: Settings) -> StoreProbe | None:
+    if options["probe_sql"] is not None and options["probe_query"] is not None:
+        from mockcampaign.check.probes.sql_probe import SqlProbe
+
+        return SqlProbe.at(options["probe_sql"], options["probe_query"], settings.shapes)
     return store_probe(
         transport,
         url=options["probe_url"],
@@ -447,13 +518,13 @@ def _probe(options: _CheckOptions, transport: Transport) -> StoreProbe | None:
     )
 
 
-def _counters(options: _CheckOptions, transport: Transport) -> tuple[Counter, ...]:
+def _counters(options: CheckArguments, transport: Transport) -> tuple[Counter, ...]:
     from mockcampaign.check.probes.store_probe import counter_at
 
     return tuple(counter_at(one, transport, timeout=options["timeout"]) for one in options["probe_counters"])
 
 
-def _state(options: _CheckOptions, transport: Transport, shape: Shape) -> StateSource | None:
+def _state(options: CheckArguments, transport: Transport, shape: Shape) -> StateSource | None:
     from mockcampaign.check.probes.end_state import UrlState
 
     url = options["state_url"]

@@ -150,7 +150,7 @@ def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
 
 
 def _show(plans: list[Plan], options: _Options) -> int:
-    from mockcampaign.cli.commands.dry_run import print_dry_runs
+    from mockcampaign.cli.printed_dry_runs import print_dry_runs
 
     return print_dry_runs(plans, seeds(options.seed), options.verbose - options.quiet, use_color(options.no_color))
 

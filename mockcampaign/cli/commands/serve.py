@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mockcampaign.cli.options import SEED, journal_option, tls_options
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, Names, Number, TypedFile, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async
 from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
@@ -83,6 +83,16 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
+@click.option(
+    "--probe",
+    "probe_url",
+    metavar="URL",
+    help="URL that returns the events the consumer has stored.",
+)
+@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
+@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
+@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
 @journal_option
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the calls of the REST API.")
 @tls_options
@@ -91,13 +101,21 @@ def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> 
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
     """
+    from mockcampaign.server.consumer_probe import ProbeOptions
     from mockcampaign.server.serve import ServeOptions
     from mockcampaign.server.serve import serve as serve_until_signal
 
     def log(lines: str) -> None:
         say(lines, err=True)
 
+    probe = ProbeOptions(
+        url=options.pop("probe_url"),
+        command=options.pop("probe_command"),
+        events=options.pop("probe_events"),
+        count=options.pop("probe_count"),
+        fields=options.pop("probe_fields") or (),
+    )
     with journal_file(journal) as writer:
-        chosen = ServeOptions(speed=0 if virtual else speed, **options)
+        chosen = ServeOptions(speed=0 if virtual else speed, probe=probe, **options)
         run_async(lambda: serve_until_signal(chosen, say, warn, log, writer))
     return 0

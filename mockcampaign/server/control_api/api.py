@@ -9,8 +9,10 @@ from mockcampaign.server.control_api import (
     fault_operations,
     mail_operations,
     observe_operations,
+    stored_operations,
     time_operations,
     user_operations,
+    webhook_commands,
 )
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
@@ -47,8 +49,10 @@ API = Api(
     prefix=PREFIX,
     operations=(
         *observe_operations.OPERATIONS,
+        *webhook_commands.OPERATIONS,
         *emit_operations.OPERATIONS,
         *mail_operations.OPERATIONS,
+        *stored_operations.OPERATIONS,
         *time_operations.OPERATIONS,
         *fault_operations.OPERATIONS,
         *user_operations.OPERATIONS,

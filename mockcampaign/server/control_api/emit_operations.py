@@ -59,7 +59,7 @@ class MailingResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 async def _emit(call: Call, request: EmitRequest) -> EmitResponse:
     served, campaign = call.served, call.served.campaign
-    client_id = _client(served, request.client_id)
+    client_id = client_or_first(served, request.client_id)
     over = 0 if request.over is None else request.over.value
     like = None if request.like is None else _sample(request.like, request.type)
     prepared = await served.in_thread(
@@ -76,7 +76,7 @@ async def _emit(call: Call, request: EmitRequest) -> EmitResponse:
 
 async def _send_mailing(call: Call, request: MailingRequest) -> MailingResponse:
     served, campaign = call.served, call.served.campaign
-    client_id = _client(served, request.client_id)
+    client_id = client_or_first(served, request.client_id)
     prepared = await served.in_thread(
         lambda: campaign.prepare_mailing(request.recipients, rates=request.rates, client_id=client_id)
     )
@@ -84,7 +84,8 @@ async def _send_mailing(call: Call, request: MailingRequest) -> MailingResponse:
     return MailingResponse(sent.mailing_id, sent.events, {kind.value: count for kind, count in sent.by_type.items()})
 
 
-def _client(served: ServedCampaign, number: int | None) -> int:
+def client_or_first(served: ServedCampaign, number: int | None) -> int:
+    """Return the id of a client; the first one without a number. Raises `InvalidInputError` for another one."""
     known = served.users.client_ids
     if number is None:
         return known[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, assert_never
 
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Called, Entry, Happened, Probed, Verified
+from mockcampaign.faults import FAULTS
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report import sentences
 
@@ -23,6 +25,8 @@ def entry_view(position: int, shown: Entry) -> dict[str, Any]:
                 "outcome": _outcome(shown.outcome),
                 "status_text": sentences.outcome(shown.outcome),
                 "accepted": shown.outcome.accepted,
+                "simulated_failure": not shown.outcome.accepted
+                and _is_simulated(shown.faults, responded=isinstance(shown.outcome, Responded)),
             }
         case Verified():
             fields = _fields(shown, "verified", "events", "outcome") | {
@@ -37,12 +41,23 @@ def entry_view(position: int, shown: Entry) -> dict[str, Any]:
                 "path": shown.shown_path,
                 "operation_text": sentences.call(shown),
                 "status_text": sentences.call_outcome(shown),
+                "simulated_failure": (shown.status is None or shown.status >= 400)
+                and _is_simulated(shown.faults, responded=shown.status is not None),
             }
         case Probed():
             fields = _fields(shown, "probed", "events")
         case _:
             fields = msgspec.to_builtins(shown)
     return {"position": position, **fields}
+
+
+_DELAYS = frozenset({"latency", "idle-connection", "api-slow"})
+"""Kinds of faults after which an error status is not simulated, since they only take time."""
+
+
+def _is_simulated(faults: Iterable[str], *, responded: bool) -> bool:
+    """Return whether these faults, rather than the consumer or caller, account for a failure."""
+    return any(not FAULTS[kind].harmless and not (responded and kind in _DELAYS) for kind in faults)
 
 
 def _fields(shown: msgspec.Struct, tag: str, *but: str) -> dict[str, Any]:

@@ -6,13 +6,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mockcampaign.clients.mail_commands import possible_acts
 from mockcampaign.clients.sent_mail import MailEvent, SentMail
+from mockcampaign.clients.smart_campaign import CampaignKind, SmartCampaign
 from mockcampaign.durations import MOMENT_MAX
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.events.field_values import LINK_URL, LINKS
 from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
+from mockcampaign.server.control_api.emit_operations import client_or_first
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
-from mockcampaign.server.http.request_fields import Duration, Id, SingleLine, about, between
+from mockcampaign.server.http.request_fields import Duration, Flag, Id, NoFields, SingleLine, about, between
+from mockcampaign.server.served_campaign import ServedCampaign
+from mockcampaign.shape.builtin import BOUNCE_CATEGORIES
 
 MAILS_LIMIT_MAX = 10_000
 
@@ -50,6 +56,49 @@ class MailView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     accepted_at: int
     status: str
     events: list[MailEventView]
+    acts: tuple[EventType, ...]
+    """Events that its recipient can cause."""
+
+
+class SendMailRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A transactional mail to one recipient."""
+
+    recipient_id: Annotated[SingleLine, msgspec.Meta(min_length=1)]
+    """Id of the recipient, as a rule the e-mail address."""
+    transactional_mail_id: Id | None = None
+    """Id of the transactional mail (default: the first one)."""
+    recipient_list_id: Id | None = None
+    """Id of a recipient list that the mail is assigned to (default: its first one)."""
+    client_id: Id | None = None
+    """Id of the client (default: the first one)."""
+    data: dict[str, str] = {}
+    """Attributes of the recipient."""
+
+
+class NamedList(msgspec.Struct, frozen=True):
+    """A recipient list."""
+
+    id: int
+    name: str
+
+
+class TransactionalMailView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A transactional mail, and the recipient lists that it is assigned to."""
+
+    id: int
+    client_id: int
+    name: str
+    status: str
+    lists: list[NamedList]
+
+
+class MailChoices(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Transactional mails to send, and the choices of their recipients."""
+
+    transactional_mails: list[TransactionalMailView]
+    links: list[str]
+    """Links of the model's mails. A recipient can click others, too."""
+    bounce_categories: tuple[str, ...]
 
 
 class MailsPage(msgspec.Struct, frozen=True):
@@ -65,6 +114,7 @@ class MailsQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     recipient_id: Annotated[SingleLine, about("Only mails to this recipient.")] | None = None
     client_id: Annotated[Id, about("Id of the client (default: the first one).")] | None = None
+    newest_first: Annotated[Flag, about("Whether the newest mails come first.")] = Flag.FALSE
     offset: Annotated[int, between(0, INT64_MAX), about("How many to skip.")] = 0
     limit: Annotated[int, between(1, MAILS_LIMIT_MAX), about("Most to return.")] = 100
 
@@ -81,10 +131,9 @@ def _act(call: Call, request: ActRequest) -> MailEventView:
 
 def _mails(call: Call, query: MailsQuery) -> MailsPage:
     served = call.served
-    client_id = query.client_id or served.users.client_ids[0]
-    if client_id not in served.users.client_ids:
-        raise InvalidInputError(f"clientId: {client_id} is no client of this server")
-    found = served.campaign.client(client_id).mails(query.recipient_id)
+    found = served.campaign.client(client_or_first(served, query.client_id)).mails(query.recipient_id)
+    if query.newest_first is Flag.TRUE:
+        found.reverse()
     shown = [_mail(mail, served.campaign.now) for mail in found[query.offset : query.offset + query.limit]]
     return MailsPage(shown, len(found))
 
@@ -101,6 +150,40 @@ def _mail(mail: SentMail, now: int) -> MailView:
         accepted_at=mail.accepted_at,
         status=mail.status(now).value,
         events=[_event(event) for event in mail.events_until(now)],
+        acts=possible_acts(mail),
+    )
+
+
+def _send(call: Call, request: SendMailRequest) -> MailView:
+    served = call.served
+    client = served.campaign.client(client_or_first(served, request.client_id))
+    mail = client.state.find_transactional_mail(request.transactional_mail_id)
+    list_id = next(iter(mail.list_ids), 0) if request.recipient_list_id is None else request.recipient_list_id
+    sent = client.send(mail.id, list_id, request.recipient_id, data=request.data)
+    return _mail(sent, served.campaign.now)
+
+
+def _choices(call: Call, fields: NoFields) -> MailChoices:
+    served = call.served
+    return MailChoices(
+        transactional_mails=[
+            _transactional_mail(served, client_id, mail)
+            for client_id in served.users.client_ids
+            for mail in served.campaign.client(client_id).state.campaigns_of(CampaignKind.EVENT)
+        ],
+        links=[LINK_URL + link for link in LINKS],
+        bounce_categories=tuple(BOUNCE_CATEGORIES),
+    )
+
+
+def _transactional_mail(served: ServedCampaign, client_id: int, mail: SmartCampaign) -> TransactionalMailView:
+    lists = served.campaign.client(client_id).state.lists
+    return TransactionalMailView(
+        id=mail.id,
+        client_id=client_id,
+        name=mail.name,
+        status=mail.status_at(served.campaign.now).value,
+        lists=[NamedList(list_id, lists[list_id].name) for list_id in mail.list_ids if list_id in lists],
     )
 
 
@@ -120,6 +203,32 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         success_description="Mails, oldest first.",
         response=MailsPage,
         handle=_mails,
+    ),
+    Operation(
+        id="sendMail",
+        title="Send a transactional mail",
+        description="Like the operation of the REST API, but without the client's credentials. The events of the mail "
+        "follow on the clock.",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/mails",
+        fields=SendMailRequest,
+        success=201,
+        success_description="The mail is accepted, and sent later.",
+        response=MailView,
+        handle=_send,
+    ),
+    Operation(
+        id="mailChoices",
+        title="Get the transactional mails of all clients",
+        description="With the links and bounce categories that `act` can name.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/mails/choices",
+        fields=NoFields,
+        success_description="Transactional mails, links and categories.",
+        response=MailChoices,
+        handle=_choices,
     ),
     Operation(
         id="act",

@@ -16,7 +16,7 @@ from mockcampaign.server.control_api.state_view import StateView, state
 from mockcampaign.server.control_api.stream import stream
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
 from mockcampaign.server.http.request import header
-from mockcampaign.server.http.request_fields import Id, NoFields, about, between
+from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about, between
 
 JOURNAL_LIMIT_MAX = 1_000
 
@@ -52,6 +52,12 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     number: Annotated[Id, about("Number of the attempt within the entry (default: the last one).")] | None = None
 
 
+class StreamQuery(msgspec.Struct, frozen=True, rename={"duration": "for"}):
+    """How long to follow the journal."""
+
+    duration: Annotated[Duration, about("Wall time until the stream ends (default: no limit).")] | None = None
+
+
 def _health(call: Call, fields: NoFields) -> Health:
     return Health("ok", __version__)
 
@@ -76,8 +82,9 @@ def _journal(call: Call, query: JournalQuery) -> JournalPage:
     return JournalPage(held.dropped, held.next_position, held.dropped, entries)
 
 
-def _stream(call: Call, fields: NoFields) -> Response:
-    return stream(call.served, header(call.headers, b"last-event-id"))
+def _stream(call: Call, query: StreamQuery) -> Response:
+    wanted = query.duration
+    return stream(call.served, header(call.headers, b"last-event-id"), None if wanted is None else wanted.value)
 
 
 def _delivery(call: Call, query: DeliveryQuery) -> DeliveryView:
@@ -130,8 +137,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         tag=CONTROL_TAG,
         method="GET",
         path="/stream",
-        fields=NoFields,
-        success_description="The stream ends when the client disconnects.",
+        fields=StreamQuery,
+        success_description="The stream ends when the client disconnects, or after the time asked for.",
         media_type="text/event-stream",
         failures={503: "The limit of open streams is reached."},
         handle=_stream,

@@ -8,6 +8,7 @@ import msgspec
 
 from mockcampaign.engine.declared_faults import write_fault
 from mockcampaign.engine.outbox import Attempt, Idle
+from mockcampaign.engine.webhooks import COMMANDS, statuses_allowing
 from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.model import EventType, Webhook
 from mockcampaign.server.served_campaign import ServedCampaign
@@ -57,6 +58,8 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     status: str
     target_url: str
     authentication: str
+    integration_id: str
+    """A label by which its creator finds it; empty if it has none."""
     pending: int
     phase: str
     """`idle`, `due` or `under-way`."""
@@ -107,6 +110,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     types: tuple[str, ...]
     captured_types: tuple[str, ...]
     """Types whose events have a captured shape."""
+    webhook_commands: dict[str, list[str]]
+    """Statuses in which a webhook can get each command."""
     outage_kinds: tuple[str, ...]
     fault_kinds: tuple[str, ...]
     operations: tuple[str, ...]
@@ -119,12 +124,14 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Calls of the REST API. Those of the control API are not counted."""
     unsupported: list[UnsupportedView]
     journal: JournalRange
+    probe: str | None
+    """The probe that reports the events that the consumer has stored; None if there is none."""
 
 
 def state(served: ServedCampaign) -> StateView:
     """Return the current state."""
     campaign, hub = served.campaign, served.hub
-    webhooks = [_webhook(served, webhook) for webhook in campaign.webhooks.all()]
+    webhooks = [webhook_view(served, webhook) for webhook in campaign.webhooks.all()]
     totals = hub.totals.whole
     return StateView(
         run=served.run,
@@ -135,6 +142,7 @@ def state(served: ServedCampaign) -> StateView:
         seed=served.settings.seed,
         types=tuple(EventType),
         captured_types=tuple(campaign.shapes),
+        webhook_commands={command: list(statuses_allowing(command)) for command in COMMANDS},
         outage_kinds=tuple(OUTAGES),
         fault_kinds=tuple(FAULTS),
         operations=tuple(served.operations),
@@ -147,6 +155,7 @@ def state(served: ServedCampaign) -> StateView:
         calls=[CallCountView(one.operation, one.status, one.count) for one in hub.totals.calls],
         unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
+        probe=None if served.consumer is None else served.consumer.shown,
     )
 
 
@@ -179,7 +188,8 @@ def journal(served: ServedCampaign) -> JournalRange:
     return JournalRange(held.dropped, held.next_position, held.dropped)
 
 
-def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
+def webhook_view(served: ServedCampaign, webhook: Webhook) -> WebhookView:
+    """Return a webhook and its queue, without its credentials."""
     campaign = served.campaign
     waiting, totals = campaign.delivery_state(webhook), served.hub.totals.webhook(webhook.id)
     outage = campaign.current_outage(webhook)
@@ -195,6 +205,7 @@ def _webhook(served: ServedCampaign, webhook: Webhook) -> WebhookView:
         status=webhook.status.value,
         target_url=webhook.target_url,
         authentication=authentication_type(webhook.authentication),
+        integration_id=webhook.integration_id,
         pending=campaign.pending_count(webhook),
         phase=phase,
         due_at=due_at,

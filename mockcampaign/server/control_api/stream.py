@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from collections.abc import AsyncGenerator
 
@@ -41,14 +42,15 @@ RETRY_MILLISECONDS = 1_000
 """Time after which a client that lost its connection reconnects."""
 
 
-def stream(served: ServedCampaign, last_event_id: str) -> Response:
-    """Return the endless response. A client that reconnects says which entry it got last.
+def stream(served: ServedCampaign, last_event_id: str, duration: int | None = None) -> Response:
+    """Return the response, endless unless it has a duration. A client that reconnects says which entry it got last.
 
-    Raises `RequestRejectedError` with 503 if `STREAMS_MAX` streams are open.
+    `duration` is in milliseconds of wall time. Raises `RequestRejectedError` with 503 if `STREAMS_MAX` streams are
+    open.
     """
     if served.open_streams >= STREAMS_MAX:
         raise RequestRejectedError(503, f"{STREAMS_MAX} streams are open, which is the limit")
-    return _EventStream(served, _follow(served, last_event_id))
+    return _EventStream(served, _follow(served, last_event_id, math.inf if duration is None else duration / 1_000))
 
 
 Messages = AsyncGenerator[bytes, None]
@@ -87,8 +89,9 @@ class _EventStream(StreamingResponse):
             await super().stream_response(send_in_time)
 
 
-async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
+async def _follow(served: ServedCampaign, last_event_id: str, seconds: float) -> Messages:
     clock = asyncio.get_running_loop().time
+    end = clock() + seconds
     generation, hub = served.generation, served.hub
     version = seen = hub.version
     position = hub.journal.next_position
@@ -98,7 +101,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
             generation = -1  # the id comes from an earlier server, which got further
     state_due = ping_due = clock()
     yield b"retry: %d\r\n\r\n" % RETRY_MILLISECONDS
-    while not served.closing.is_set():
+    while not served.closing.is_set() and clock() < end:
         messages = []
         if served.generation != generation:
             generation, hub = served.generation, served.hub
@@ -121,7 +124,7 @@ async def _follow(served: ServedCampaign, last_event_id: str) -> Messages:
             ping_due = clock() + PING_SECONDS
         # A change after the last state is followed by another state, even if nothing more happens.
         due = state_due if seen != version else ping_due
-        await _either(hub, version, served.closing, max(0.0, due - clock()))
+        await _either(hub, version, served.closing, max(0.0, min(due, end) - clock()))
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -25,6 +25,11 @@ class ControlAccess:
             raise InvalidInputError("not a token, allowed: 8 to 200 letters, digits and other visible ASCII characters")
         self._token = None if token is None else token.encode()
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether calls need a token."""
+        return self._token is not None
+
     def problem(self, headers: Headers) -> RequestRejectedError | None:
         """Return why a call is rejected; None if it is not."""
         if self._token is None or hmac.compare_digest(_secret(header(headers, b"authorization")), self._token):

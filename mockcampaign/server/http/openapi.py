@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import EnumType
 from typing import Any
 
@@ -21,7 +21,28 @@ Webhooks, users and smart campaigns respond as the vendor's REST API does, with 
 *Control* is the double's own. To call the REST API from here, press **Authorize** and enter the user name and the
 password that the server was started with, by default `mockcampaign` for both."""
 
+_TOKEN_ABOUT = " Operations of *Control* need the token that the server printed at its start; enter it there, too."
+
 Schema = dict[str, Any]
+
+
+class Examples(msgspec.Struct, frozen=True, kw_only=True):
+    """Values with which calls can succeed."""
+
+    fields: Mapping[str, object] = {}
+    """Values of required fields in paths, queries and forms, by name."""
+    of_operations: Mapping[str, Mapping[str, object]] = {}
+    """Values of fields of single operations, which precede the others, by the operation's name."""
+    bodies: Mapping[str, object] = {}
+    """JSON bodies by the operation's name."""
+
+    def of(self, operation_id: str, name: str, *, required: bool) -> object:
+        """Return the value of a field; None if it is better left out."""
+        own = self.of_operations.get(operation_id, {})
+        return own[name] if name in own else self.fields.get(name) if required else None
+
+
+NO_EXAMPLES = Examples()
 
 
 class _Schemas:
@@ -47,23 +68,32 @@ class _Schemas:
         }
 
 
-def document(apis: Sequence[Api], client_id: int) -> bytes:
-    """Return the OpenAPI 3.1 document as JSON. `client_id` is the default for a client's id."""
+def document(
+    apis: Sequence[Api], client_id: int, examples: Examples = NO_EXAMPLES, *, needs_token: bool = False
+) -> bytes:
+    """Return the OpenAPI 3.1 document as JSON. `client_id` is the default for a client's id.
+
+    `needs_token` says that operations without users need the server's token.
+    """
     schemas = _Schemas([kind for api in apis for kind in _types(api)])
     paths: dict[str, Schema] = {}
+    about = _ABOUT + (_TOKEN_ABOUT if needs_token else "")
     for api in apis:
         for operation in api.operations:
-            described = _operation(api, operation, schemas, client_id)
+            described = _operation(api, operation, schemas, client_id, examples)
+            if needs_token and not api.secured:
+                described["security"] = [{"token": []}]
             paths.setdefault(api.prefix + operation.path, {})[operation.method.lower()] = described
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
-            "info": {"title": "mockcampaign", "version": __version__, "description": _ABOUT},
+            "info": {"title": "mockcampaign", "version": __version__, "description": about},
             "tags": [{"name": tag} for tag in dict.fromkeys(o.tag for api in apis for o in api.operations)],
             "paths": paths,
             "components": {
                 "schemas": schemas.components,
-                "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+                "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}}
+                | ({"token": {"type": "http", "scheme": "bearer"}} if needs_token else {}),
             },
         }
     )
@@ -78,7 +108,7 @@ def _types(api: Api) -> Iterator[Any]:
             yield operation.fields
 
 
-def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id: int) -> Schema:
+def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id: int, examples: Examples) -> Schema:
     place = operation.place(api)
     in_path = operation.in_path(api)
     fields = {} if place == "json" and not in_path else _fields(operation)
@@ -90,6 +120,10 @@ def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id
     for parameter in parameters:
         if parameter["name"] == "clientId" and parameter["in"] == "path":
             parameter["schema"]["default"] = client_id
+            continue
+        example = examples.of(operation.id, parameter["name"], required=parameter["required"])
+        if example is not None:
+            parameter["example"] = example
     described: Schema = {
         "operationId": operation.id,
         "summary": operation.title,
@@ -103,10 +137,17 @@ def _operation(api: Api, operation: Operation[Any], schemas: _Schemas, client_id
         described["security"] = [{"basic": []}]
     if place == "form":
         form = _form(others, [name for name in others if name in required], attribute_fields(operation.fields))
+        for name, schema in form["properties"].items():
+            example = examples.of(operation.id, name, required=name in form["required"])
+            if example is not None:
+                schema["example"] = example
         described["requestBody"] = {"required": bool(form["required"]), "content": {FORM: {"schema": form}}}
     elif place == "json":
         body = schemas.without(operation.fields, in_path)
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+        content: Schema = {"schema": body}
+        if operation.id in examples.bodies:
+            content["example"] = examples.bodies[operation.id]
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described
 
 

@@ -12,6 +12,12 @@ window.ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: false,
   validatorUrl: null,
+  // Otherwise the browser opens a dialog of its own for a 401, and the call hangs until somebody closes it.
+  // Credentials come from Authorize alone.
+  requestInterceptor(request) {
+    request.credentials = "omit";
+    return request;
+  },
 });
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");

@@ -2,11 +2,14 @@
 
 import { Detail } from "./live/detail.js";
 import { Faults } from "./live/faults.js";
+import { Mails } from "./live/mails.js";
 import { Plot } from "./live/plot.js";
 import { Rows } from "./live/rows.js";
 import { call, follow } from "./live/server.js";
+import { Stored } from "./live/stored.js";
 import { Store } from "./live/store.js";
 import { counted, element, moment, plural, since, visible, write } from "./live/text.js";
+import { WebhookForm } from "./live/webhookform.js";
 import { nameOf, WebhooksTable } from "./live/webhooks.js";
 
 const RENDER_MILLISECONDS = 150;
@@ -56,7 +59,29 @@ const plot = new Plot(store, {
   },
 });
 const faults = new Faults(act);
+const mails = new Mails({ act, complain });
+const stored = new Stored();
+const webhookForm = new WebhookForm(act);
+const DONE = { activate: "is activated", deactivate: "is deactivated", delete: "is deleted" };
 const webhooks = new WebhooksTable({
+  hindered: complain,
+  update: (webhook) => webhookForm.open(webhook),
+  command: ({ id }, command) =>
+    act(
+      () => (command === "delete" ? call("DELETE", `/webhooks/${id}`) : call("POST", `/webhooks/${id}/${command}`)),
+      `Webhook ${id} ${DONE[command]}.`,
+    ),
+  verify: async ({ id }) => {
+    let result = { text: "", good: false };
+    await act(async () => {
+      const { httpStatusCode: status, responseBody: body } = await call("POST", `/webhooks/${id}/verify`, {});
+      const good = status === 200;
+      const outcome = status ? `the URL responded ${status}` : `no response: ${body}`;
+      result = { text: visible(`Verified at ${moment(state.now)}: ${outcome}${good ? "" : ", Campaign wants 200"}.`), good };
+      return `Webhook ${id} is verified: ${outcome}.`;
+    });
+    return result;
+  },
   startOutage: (webhook) => startOutage(webhook.id),
   endOutage: (webhook) =>
     act(() => call("DELETE", `/outages?webhookId=${webhook.id}`), `The outage of webhook ${webhook.id} has ended.`),
@@ -73,6 +98,8 @@ function render() {
   plot.know(names, state);
   faults.render(state, names);
   webhooks.render(state);
+  mails.follow(state);
+  stored.follow(state);
   rows.render();
   plot.render();
   renderTotals();
@@ -120,6 +147,8 @@ function begin(fresh) {
   store.begin(fresh.journal);
   fill(byId("emit-type"), fresh.types);
   fill(byId("outage-kind"), fresh.outageKinds);
+  webhookForm.know(fresh.types);
+  mails.begin();
   byId("captured").hidden = fresh.capturedTypes.length === 0;
   write(byId("captured"), `As captured, and without mailings: ${fresh.capturedTypes.join(", ")}.`);
   byId("clients").replaceChildren(...fresh.clients.map((client) => element("option", { value: client })));

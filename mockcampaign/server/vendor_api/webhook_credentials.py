@@ -33,17 +33,7 @@ class AuthenticationText(CustomField[Authentication]):
             found = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             raise InvalidInputError(f"is not JSON, allowed: {FORMS}") from None
-        name = found.get("type") if isinstance(found, dict) else None
-        kind = _KINDS.get(name) if isinstance(name, str) else None
-        if kind is None:
-            raise InvalidInputError(f"has no known type, allowed: {FORMS}")
-        names = [field.encode_name for field in msgspec.structs.fields(kind)]
-        for name in names:
-            if not isinstance(found.get(name), str):
-                raise InvalidInputError(f"{name} is missing or not text, allowed: {FORMS}")
-        if len(found) > 1 + len(names):
-            raise InvalidInputError(f"has an unknown field, allowed: {FORMS}")
-        return cls(_checked(msgspec.convert(found, Authentication)))
+        return cls(_described(found))
 
     @classmethod
     def allowed(cls) -> str:
@@ -52,6 +42,36 @@ class AuthenticationText(CustomField[Authentication]):
     @classmethod
     def schema(cls) -> dict[str, Any]:
         return {"type": "string"}
+
+
+class AuthenticationObject(CustomField[Authentication]):
+    """Authentication as a JSON object. No message repeats a value, which may be a secret."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        return cls(_described(raw))
+
+    @classmethod
+    def allowed(cls) -> str:
+        return FORMS
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {"type": {"const": name}}
+                    | {field.encode_name: {"type": "string"} for field in msgspec.structs.fields(kind)},
+                    "required": ["type", *(field.encode_name for field in msgspec.structs.fields(kind))],
+                    "additionalProperties": False,
+                }
+                for name, kind in _KINDS.items()
+            ],
+            "examples": [{"type": "none"}],
+        }
 
 
 def basic_authentication(user_name: str, password: str) -> BasicAuthentication:
@@ -73,6 +93,21 @@ def authentication_type(authentication: Authentication) -> AuthenticationType:
         case KeyAuthentication():
             return "keyAuth"
     assert_never(authentication)
+
+
+def _described(found: object) -> Authentication:
+    """Return the authentication that decoded JSON describes. Raises `InvalidInputError` with the allowed forms."""
+    name = found.get("type") if isinstance(found, dict) else None
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if kind is None or not isinstance(found, dict):
+        raise InvalidInputError(f"has no known type, allowed: {FORMS}")
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for name in names:
+        if not isinstance(found.get(name), str):
+            raise InvalidInputError(f"{name} is missing or not text, allowed: {FORMS}")
+    if len(found) > 1 + len(names):
+        raise InvalidInputError(f"has an unknown field, allowed: {FORMS}")
+    return _checked(msgspec.convert(found, Authentication))
 
 
 def _checked(authentication: Authentication) -> Authentication:

@@ -254,7 +254,8 @@ def _check_mailing(call: Call, query: VerifyQuery) -> None:
         )
 
 
-async def _verify(call: Call, query: VerifyQuery) -> RestWebhookVerify:
+async def verify(call: Call, query: VerifyQuery) -> RestWebhookVerify:
+    """Send sample events of a mailing, and return the outcome. Raises `InvalidInputError` for an unknown mailing."""
     webhook = _webhook(call, query)
     _check_mailing(call, query)
     outcome = await call.served.campaign.verify(webhook, query.number_of_events, mailing_id=query.mailing_id)
@@ -352,7 +353,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         success_description="The request was sent; the target's response.",
         response=RestWebhookVerify,
         failures=_NOT_FOUND,
-        handle=_verify,
+        handle=verify,
     ),
     Operation(
         id="activateWebhook",

@@ -65,7 +65,7 @@ export class Detail {
     return [
       ["Operation", operation],
       ["Request", line],
-      ["Response", record.text],
+      ["Response", record.simulated ? `simulated ${record.text}` : record.text],
       ["When", this.when(record.at)],
       ...(client === null ? [] : [["Client", client]]),
       ...(record.webhook === null ? [] : [["Webhook", this.nameOf(record.webhook)]]),
@@ -99,7 +99,7 @@ export class Detail {
         : [["Over the wire", `${plural(delivery.bytesSent, "byte")} sent, ${counted(delivery.bytesReceived)} received`]];
     const parts = [
       facts([
-        ["Outcome", delivery.outcome + (delivery.accepted ? ", accepted" : ", to be retried or discarded")],
+        ["Outcome", (record.simulated ? "simulated " : "") + delivery.outcome + (delivery.accepted ? ", accepted" : ", to be retried or discarded")],
         ["Started", this.when(delivery.at)],
         ["Virtual duration", delivery.took ? duration(delivery.took) : "none"],
         ["Wall time", took],

@@ -70,7 +70,7 @@ export class Plot {
   render() {
     const { style } = this;
     this.colours = Object.fromEntries(
-      ["success", "failure", "discard", "outage", "muted", "line", "ink"].map((name) => [
+      ["success", "failure", "simulated", "discard", "outage", "muted", "line", "ink"].map((name) => [
         name,
         style.getPropertyValue(`--${name}`).trim(),
       ]),
@@ -87,12 +87,13 @@ export class Plot {
   /** Find the lanes and the summary. */
   survey() {
     const webhooks = new Set();
-    const counts = { success: 0, failure: 0, discard: 0 };
+    const counts = { success: 0, failure: 0, discard: 0, simulated: 0 };
     this.outages = [];
     for (const record of this.store.held()) {
       if (isDelivery(record)) {
         webhooks.add(record.webhook);
         counts[record.kind] += record.count;
+        counts.simulated += record.simulated ? record.count : 0;
       } else if (record.outage) {
         this.outage(record);
       }
@@ -106,7 +107,8 @@ export class Plot {
     this.lanes = ids.length > LANES_MAX ? OUTCOMES : ids.length ? ids : [null];
     this.laneOf = new Map(this.lanes.map((lane, index) => [lane, index]));
     this.summary.textContent =
-      `${plural(counts.success, "success").replace("successs", "successes")}, ${plural(counts.failure, "failure")}, ` +
+      `${plural(counts.success, "success").replace("successs", "successes")}, ${plural(counts.failure, "failure")}` +
+      `${counts.simulated ? ` (${counted(counts.simulated)} simulated)` : ""}, ` +
       `${plural(counts.discard, "discard")}` +
       (this.lanes === OUTCOMES ? `, of ${counted(ids.length)} webhooks together` : "");
   }
@@ -250,7 +252,7 @@ export class Plot {
     const together = this.lanes === OUTCOMES;
     const taken = new Set();
     this.drawn = [];
-    const paths = Object.fromEntries(OUTCOMES.map((kind) => [kind, new Path2D()]));
+    const paths = Object.fromEntries([...OUTCOMES, "simulated"].map((kind) => [kind, new Path2D()]));
     // Successes first, so that they cover no failure.
     const shown = { success: [], failure: [], discard: [] };
     for (const record of this.store.held()) {
@@ -264,17 +266,18 @@ export class Plot {
         const x = this.x(record.at);
         const y = this.y(lane);
         const end = record.count > 1 ? this.x(record.end) : x;
-        const key = `${kind} ${lane} ${Math.round(x / ratio)} ${Math.round(end / ratio)}`;
+        const look = record.simulated ? "simulated" : kind;
+        const key = `${look} ${lane} ${Math.round(x / ratio)} ${Math.round(end / ratio)}`;
         if (!taken.has(key)) {
           taken.add(key);
-          SHAPES[kind](paths[kind], x, y, size, end);
+          SHAPES[look](paths[look], x, y, size, end);
           this.drawn.push({ record, left: x / ratio, right: end / ratio, y: y / ratio });
         }
       }
     }
     ctx.fillStyle = this.colours.success;
     ctx.fill(paths.success);
-    for (const kind of ["failure", "discard"]) {
+    for (const kind of ["failure", "simulated", "discard"]) {
       ctx.strokeStyle = this.colours[kind];
       ctx.lineWidth = 1.7 * ratio;
       ctx.stroke(paths[kind]);
@@ -311,7 +314,8 @@ export class Plot {
   described(record) {
     const last = record.first + record.count - 1;
     const which = record.count > 1 ? `attempts ${counted(record.first)} to ${counted(last)}` : `attempt ${counted(record.first)}`;
-    const what = record.kind === "discard" ? record.text : `${which}: ${record.text}`;
+    const outcome = record.simulated ? `simulated ${record.text}` : record.text;
+    const what = record.kind === "discard" ? record.text : `${which}: ${outcome}`;
     return `${moment(record.at)} (${since(record.at - this.started)}), ${this.laneName(record.webhook)}, ${what}`;
   }
 
@@ -352,6 +356,17 @@ const SHAPES = {
     path.lineTo(middle + arm, y + arm);
     path.moveTo(middle + arm, y - arm);
     path.lineTo(middle - arm, y + arm);
+  },
+  simulated(path, x, y, size, end) {
+    if (end - x > 2 * size) {
+      SHAPES.failure(path, x, y, size, end);
+      return;
+    }
+    const middle = (x + end) / 2;
+    path.moveTo(middle, y - size);
+    path.lineTo(middle + size, y + size * 0.9);
+    path.lineTo(middle - size, y + size * 0.9);
+    path.closePath();
   },
   discard(path, x, y, size) {
     const arm = size * 1.15;

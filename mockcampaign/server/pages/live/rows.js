@@ -197,22 +197,23 @@ export class Rows {
     }
     // The outcome itself shows an outage.
     const faults = record.faults.filter((kind) => !this.outageKinds.includes(kind));
-    const text = faults.length ? `${record.text} (${faults.join(", ")})` : record.text;
+    const named = faults.length ? `${record.text} (${faults.join(", ")})` : record.text;
+    const text = record.simulated ? `simulated ${named}` : named;
     const cell = (kind, text, title) => element("span", { class: kind, title: title ?? false }, visible(text));
     const made = element(
       "div",
       {
         id: `row-${position}`,
         role: "option",
-        class: `entry ${record.kind}${record.events === 1 ? " single" : ""}`,
+        class: `entry ${record.kind}${record.simulated ? " simulated" : ""}${record.events === 1 ? " single" : ""}`,
         "data-position": position,
       },
-      mark(record.kind),
+      mark(record.simulated ? "simulated" : record.kind),
       cell("time", moment(record.at).slice(5), moment(record.at, { precise: true })),
       cell("since", since(record.at - this.started)),
       cell("hook clip", name, name),
       isCall(record) ? cell("attempt clip", record.call.name, record.call.line) : cell("attempt", attemptsOf(record)),
-      cell("outcome clip", text, text),
+      cell("outcome clip", text, record.simulated ? `${text}: a fault or outage of this double, not of the consumer or caller` : text),
       cell("number size", record.events === null ? "" : counted(record.events)),
     );
     if (known) {

@@ -2,7 +2,7 @@
 
 const PREFIX = "/__mockcampaign";
 
-const IDS = new Set(["id", "clientId", "client_id", "clients", "mailingId", "webhookId", "webhook_id", "webhookIds", "webhook_ids"]);
+const IDS = new Set(["id", "clientId", "client_id", "clients", "mailingId", "webhookId", "webhook_id", "webhookIds", "webhook_ids", "recipientListId", "transactionalMailId", "mailing_id"]);
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
 const LARGE = /^-?\d{16,}$/;
 
@@ -15,7 +15,7 @@ export function read(json) {
 const asText = (value) => (Array.isArray(value) ? value.map(String) : String(value));
 
 /** Return the JSON text of a request, with ids as the numbers that they are. */
-export const written = (body) => JSON.stringify(body).replace(/"(clientId|webhookId)":"(\d+)"/g, '"$1":$2');
+export const written = (body) => JSON.stringify(body).replace(/"(clientId|webhookId|recipientListId|transactionalMailId)":"(\d+)"/g, '"$1":$2');
 
 /** Return the response, or null if it is empty. Throws an `Error` with the server's message if it rejects the call. */
 export async function call(method, path, body) {

@@ -150,6 +150,7 @@ function recorded(entry) {
     events: null,
     text: "",
     faults: entry.faults ?? [],
+    simulated: entry.simulated_failure ?? false,
     outage: null,
     call: null,
   };

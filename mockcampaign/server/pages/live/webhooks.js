@@ -1,15 +1,18 @@
 // The table of webhooks: status, queue, next attempt and actions.
 
-import { counted, duration, element, moment, write, writeUrl } from "./text.js";
+import { counted, duration, element, moment, visible, write, writeUrl } from "./text.js";
 
 const SHOWN_AT_FIRST = 50;
 const SHOWN_MORE = 200;
 
 export class WebhooksTable {
-  /** `act` has `startOutage`, `endOutage` and `retry`, each called with a webhook. */
+  /**
+   * `act` has `startOutage`, `endOutage`, `retry`, `update`, `verify` and `command`, each called with a webhook;
+   * `hindered` shows why a command is not possible.
+   */
   constructor(act) {
     this.act = act;
-    this.body = document.getElementById("webhooks");
+    this.table = document.getElementById("webhooks");
     this.frame = document.getElementById("webhooks-table");
     this.empty = document.getElementById("webhooks-empty");
     this.count = document.getElementById("webhooks-count");
@@ -39,7 +42,7 @@ export class WebhooksTable {
       if (row === undefined) {
         row = this.made(webhook.id);
         this.rows.set(webhook.id, row);
-        this.body.append(row.element); // ids ascend, so new ones come last
+        this.table.append(row.element); // ids ascend, so new ones come last
       }
       this.fill(row, webhook, state);
     }
@@ -74,8 +77,32 @@ export class WebhooksTable {
       discarded: cell("Discarded", { class: "number" }),
       toggle: element("button", { type: "button", class: "small" }),
       retry: element("button", { type: "button", class: "small" }, "Retry now"),
+      verify: element("button", { type: "button", class: "small", "aria-label": `Verify webhook ${id}` }, "Verify"),
+      commands: new Map(),
+      result: element("p", { class: "sub result" }),
       webhook: null,
+      state: null,
     };
+    for (const command of COMMANDS) {
+      const verb = command[0].toUpperCase() + command.slice(1);
+      const text = command === "update" ? `${verb}…` : verb;
+      const button = element("button", { type: "button", class: "small", "aria-label": `${verb} webhook ${id}` }, text);
+      button.addEventListener("click", () => {
+        if (button.getAttribute("aria-disabled") === "true") {
+          this.act.hindered(obstacle(row.webhook, command, row.state));
+        } else if (command === "update") {
+          this.act.update(row.webhook);
+        } else {
+          this.act.command(row.webhook, command);
+        }
+      });
+      row.commands.set(command, button);
+    }
+    row.verify.addEventListener("click", async () => {
+      const { text, good } = await this.act.verify(row.webhook);
+      write(row.result, text);
+      row.result.dataset.good = String(good);
+    });
     row.retry.setAttribute("aria-label", `Retry webhook ${id} now`);
     row.toggle.addEventListener("click", () => (row.webhook.outage ? this.act.endOutage : this.act.startOutage)(row.webhook));
     row.retry.addEventListener("click", () => {
@@ -84,25 +111,50 @@ export class WebhooksTable {
       }
     });
     row.element = element(
-      "tr",
+      "tbody",
       {},
-      element("th", { scope: "row" }, row.name, row.client),
-      element("td", { class: "target" }, row.target, row.authentication),
-      element("td", {}, row.status, row.outage),
-      row.pending,
-      row.next,
-      row.attempts,
-      row.delivered,
-      row.discarded,
-      element("td", { class: "actions" }, row.toggle, row.retry),
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, row.name, row.client),
+        element("td", { class: "target" }, row.target, row.authentication),
+        element("td", {}, row.status, row.outage),
+        row.pending,
+        row.next,
+        row.attempts,
+        row.delivered,
+        row.discarded,
+      ),
+      element(
+        "tr",
+        { class: "commands" },
+        element(
+          "td",
+          { colspan: 8 },
+          element(
+            "div",
+            { class: "actions" },
+            element("span", { class: "group" }, ...row.commands.values(), row.verify),
+            element("span", { class: "group" }, row.toggle, row.retry),
+            row.result,
+          ),
+        ),
+      ),
     );
     return row;
   }
 
   fill(row, webhook, state) {
     row.webhook = webhook;
+    row.state = state;
     write(row.name, nameOf(webhook));
-    write(row.client, state.clients.length > 1 ? `client ${webhook.clientId}` : "");
+    const about = [webhook.integrationId, state.clients.length > 1 ? `client ${webhook.clientId}` : ""];
+    write(row.client, visible(about.filter(Boolean).join(", ")));
+    for (const [command, button] of row.commands) {
+      const able = state.webhookCommands[command].includes(webhook.status);
+      button.setAttribute("aria-disabled", String(!able));
+      button.title = able ? "" : obstacle(webhook, command, state);
+    }
     writeUrl(row.target, webhook.targetUrl);
     row.target.title = webhook.targetUrl;
     write(row.authentication, AUTHENTICATIONS[webhook.authentication]);
@@ -120,6 +172,11 @@ export class WebhooksTable {
     row.retry.setAttribute("aria-disabled", String(webhook.phase !== "due" || webhook.status !== "activated"));
   }
 }
+
+const COMMANDS = ["activate", "deactivate", "update", "delete"];
+
+const obstacle = (webhook, command, state) =>
+  `${command} webhook ${webhook.id}: it is ${webhook.status}, and must be ${state.webhookCommands[command].join(" or ")}`;
 
 const AUTHENTICATIONS = { none: "", basicAuth: "HTTP Basic", keyAuth: "key in a header" };
 

@@ -1,0 +1,192 @@
+"""Probes that read stored events from the consumer's database, by a query through SQLAlchemy."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from mockcampaign.check.probes.question import Found, Question, Selection, Values
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.masking import Masking
+from mockcampaign.shape.field import Event, EventField, Role, with_value
+from mockcampaign.shape.moment import write_moment
+from mockcampaign.shape.placeholders import MAIL_IDS, Placeholder, named
+from mockcampaign.shape.shape import Shape
+from mockcampaign.text import short
+
+if TYPE_CHECKING:
+    from sqlalchemy import BindParameter, Engine
+
+INSTALL = "pip install 'mockcampaign[sql]'"
+
+DRIVERS = {
+    **dict.fromkeys(("psycopg", "psycopg2"), "psycopg[binary]"),
+    **dict.fromkeys(("pymysql", "MySQLdb"), "pymysql"),
+}
+"""Packages that bring drivers, by the names of their modules."""
+
+_PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)(?!:)")
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_READING = re.compile(r"\s*(?:select|with|values|table)\b", re.IGNORECASE)
+
+
+def query_placeholders(query: str, where: str) -> frozenset[Placeholder]:
+    """Return the placeholders in a query. Raise `InvalidInputError`, which begins with `where`, for unknown ones, and
+    for a query that does not read."""
+    bare = _LITERAL.sub(" ", query)
+    if not _READING.match(bare):
+        raise InvalidInputError(f"{where}: {short(query.strip())!r} is no query that reads, allowed: SELECT or WITH")
+    return named(frozenset(_PARAMETER.findall(bare)), where, ":{}")
+
+
+class SqlProbe:
+    """Reads the stored events as rows of a query. It never changes the database."""
+
+    reports_events = True
+
+    def __init__(self, engine: Engine, query: str, shapes: Sequence[Shape]) -> None:
+        """`shapes` say to which fields the columns of the query belong. Raise as `query_placeholders` does."""
+        self._engine = engine
+        self._query = query
+        self._shapes = tuple(shapes)
+        password = engine.url.password
+        self._masking = Masking(() if password is None else (str(password),))
+        self.selection = Selection(query_placeholders(query, "probe query"), self._fetch)
+
+    @classmethod
+    def at(cls, url: str, query: str, shapes: Sequence[Shape]) -> SqlProbe:
+        """Return the probe of a database at a URL of SQLAlchemy.
+
+        Raise `InvalidInputError` if there is no such database, or no driver for it.
+        """
+        return cls(engine_at(url), query, shapes)
+
+    async def ask(self, question: Question | None = None) -> Found:
+        return await self.selection.stored(question)
+
+    async def _fetch(self, values: Values) -> Found:
+        # In a thread: the consumer may be an application in this event loop.
+        names, rows = await asyncio.to_thread(self._rows, values)
+        fields = [self._field_of(name) for name in names]
+        return [_event(zip(names, fields, row, strict=True)) for row in rows]
+
+    def _rows(self, values: Values) -> tuple[list[str], list[Sequence[Any]]]:
+        from sqlalchemy import bindparam, text
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+        wanted = self.selection.placeholders
+        parameters: list[BindParameter[Any]] = [bindparam(one.name, expanding=one is MAIL_IDS) for one in wanted]
+        bound = {one.name: values.get(one.name, () if one is MAIL_IDS else None) for one in wanted}
+        try:
+            with self._engine.connect() as connection:
+                self._read_only(connection)
+                try:
+                    result = connection.execute(text(self._query).bindparams(*parameters), bound)
+                    if not result.returns_rows:
+                        raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
+                    return list(result.keys()), [tuple(row) for row in result]
+                finally:
+                    connection.rollback()
+                    self._writable(connection)
+        except DBAPIError as error:
+            raise self._trouble(error.orig or error) from None
+        except SQLAlchemyError as error:
+            raise self._trouble(error) from None
+
+    def _read_only(self, connection: Any) -> None:
+        """Let the database itself reject whatever a query would change."""
+        match self._engine.dialect.name:
+            case "postgresql" | "mysql" | "mariadb":
+                connection.rollback()
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            case "sqlite":
+                connection.exec_driver_sql("PRAGMA query_only = ON")
+            case _:
+                pass  # it is rolled back
+
+    def _writable(self, connection: Any) -> None:
+        if self._engine.dialect.name == "sqlite":
+            # The engine may be the consumer's own, and the setting outlives the transaction.
+            connection.exec_driver_sql("PRAGMA query_only = OFF")
+            connection.rollback()
+
+    def _trouble(self, error: BaseException) -> CouldNotTellError:
+        lines = [str(one) for one in error.args if isinstance(one, str)] or [str(error)]
+        message = " ".join(lines[-1].split("\n")[0].split()).strip('()"')
+        return CouldNotTellError(f"probe query: {short(self._masking.text(message), 200)}")
+
+    def _field_of(self, column: str) -> EventField | None:
+        """Return the field of events to which a column belongs: by its name in any spelling, or by its role."""
+        folded = _folded(column)
+        fields = [field for shape in self._shapes for field in shape.fields]
+        by_name = (field for field in fields if field.name == column)
+        by_spelling = (field for field in fields if _folded(field.name) == folded)
+        by_role = (field for field in fields if _folded(field.role) == folded and field.role is not Role.OTHER)
+        return next(chain(by_name, by_spelling, by_role), None)
+
+
+def engine_at(url: str) -> Engine:
+    """Return an engine for a database at a URL. Raise `InvalidInputError`, without any password, if there is none."""
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise InvalidInputError(f"SQL probe: SQLAlchemy is not installed, allowed: {INSTALL}") from None
+    try:
+        return sqlalchemy.create_engine(url)
+    except ImportError as error:
+        driver = str(error.name or "").split(".")[0]
+        package = DRIVERS.get(driver, driver)
+        raise InvalidInputError(f"SQL probe: no driver {driver}, allowed: pip install {package!r}") from None
+    except sqlalchemy.exc.NoSuchModuleError:
+        raise InvalidInputError(
+            "SQL probe: unknown kind of database, allowed: postgresql+psycopg://, mysql+pymysql://, sqlite:///"
+        ) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise InvalidInputError(
+            "SQL probe: not the URL of a database, allowed: such as postgresql+psycopg://user@host/name"
+        ) from None
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", name.lower())
+
+
+def _event(columns: Iterable[tuple[str, EventField | None, Any]]) -> Event:
+    event: Event = {}
+    for column, field, value in columns:
+        if field is None:
+            event[column] = _value(value, None)
+        else:
+            event = with_value(event, field.path, _value(value, field))
+    return event
+
+
+def _value(value: Any, field: EventField | None) -> Any:
+    """Return a value of a column as an event contains it: in the kind and format of the field's example."""
+    example = None if field is None else field.example
+    if isinstance(value, memoryview | bytearray | bytes):
+        value = bytes(value).decode("utf-8", "replace")
+    if isinstance(value, datetime):
+        # A column without a zone has the time in UTC.
+        whole = value.replace(tzinfo=value.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+        moment = whole.days * 86_400_000 + whole.seconds * 1_000 + whole.microseconds // 1_000
+        is_moment = isinstance(example, str | int | float) and not isinstance(example, bool)
+        return write_moment(example, moment) if is_moment and example is not None else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping | list) or value is None:
+        return value
+    if not isinstance(value, str | int | float):
+        value = str(value)  # such as a UUID
+    if isinstance(example, str) and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(example, bool) and value in (0, 1):
+        return bool(value)
+    return value

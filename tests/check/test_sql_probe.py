@@ -1,0 +1,223 @@
+"""The SQL probe against real databases: SQLite in every suite, PostgreSQL and MariaDB started for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mockcampaign.check.probes.question import Question
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.model import EventType
+from mockcampaign.shape.builtin import builtin_shape
+
+sqlalchemy = pytest.importorskip("sqlalchemy")
+
+OPEN = builtin_shape(EventType.OPEN)
+NOW = 1_750_000_000_123
+QUERY = "SELECT * FROM events WHERE mailing_id = :mailingId"
+
+
+def needed(*programs: str) -> None:
+    """Skip the test if a program is missing; in CI that is an error."""
+    missing = [one for one in programs if not (Path(one).exists() or shutil.which(one))]
+    if missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"{missing[0]} is missing")
+        pytest.skip(f"{missing[0]} is missing")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def unprivileged(user: str, folder: Path) -> dict[str, Any]:
+    """Return how to run a program as a user that databases accept, and give it the folder."""
+    if os.getuid():
+        return {}
+    shutil.chown(folder, user)
+    return {"user": user, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def running(command: list[str], url: str, **options: Any) -> Iterator[str]:
+    """Run a server until the context ends; it accepts connections at the URL."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as server:
+        try:
+            engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+            for _ in range(100):
+                with contextlib.suppress(sqlalchemy.exc.OperationalError), engine.connect():
+                    break
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.wait(0.2)
+            engine.dispose()
+            yield url
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Return a folder with a short path, which the sockets of databases need."""
+    with tempfile.TemporaryDirectory(prefix="sql") as found:
+        Path(found).chmod(0o755)
+        yield Path(found)
+
+
+@pytest.fixture(scope="module")
+def postgresql(folder: Path) -> Iterator[str]:
+    pytest.importorskip("psycopg")
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    needed(*(found or ["initdb"]))
+    programs, home = Path(found[-1]).parent, folder / "pg"
+    home.mkdir()
+    options = unprivileged("postgres", home)
+    subprocess.run(
+        [programs / "initdb", "-D", home / "d", "-A", "trust", "-U", "h", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=home,
+        **options,
+    )
+    port = free_port()
+    command = [
+        str(programs / "postgres"),
+        "-D",
+        str(home / "d"),
+        "-p",
+        str(port),
+        "-k",
+        str(home),
+        "-F",
+        "-h",
+        "127.0.0.1",
+    ]
+    with running(command, f"postgresql+psycopg://h:geheim@127.0.0.1:{port}/postgres", cwd=home, **options) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def mariadb(folder: Path) -> Iterator[str]:
+    pytest.importorskip("pymysql")
+    needed("mariadb-install-db", "mariadbd")
+    home = folder / "my"
+    home.mkdir()
+    options = unprivileged("mysql", home)
+    data = f"--datadir={home / 'd'}"
+    subprocess.run(
+        ["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"],
+        check=True,
+        capture_output=True,
+        cwd=home,
+        **options,
+    )
+    port = free_port()
+    rest = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={home / 's'}", f"--pid-file={home / 'p'}"]
+    program = shutil.which("mariadbd") or "mariadbd"
+    with running(
+        [program, "--no-defaults", data, *rest], f"mysql+pymysql://root@127.0.0.1:{port}/test", cwd=home, **options
+    ) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", *(pytest.param(one, marks=pytest.mark.slow) for one in ("postgresql", "mariadb"))])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    url = f"sqlite:///{tmp_path / 'x.db'}" if request.param == "sqlite" else request.getfixturevalue(request.param)
+    found = sqlalchemy.create_engine(url)
+    yield found
+    with found.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS events")
+    found.dispose()
+
+
+def filled(engine: Any) -> None:
+    time = {"postgresql": "TIMESTAMPTZ", "mysql": "DATETIME(3)"}.get(engine.dialect.name, "TIMESTAMP")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TABLE events (mailing_id BIGINT, MailID VARCHAR(40), moment {time}, clientid DECIMAL(20), "
+            "recipient VARCHAR(20), device VARCHAR(20), note VARCHAR(9))"
+        )
+        moment = "2025-06-15 15:06:40.123" + ("+00:00" if engine.dialect.name == "postgresql" else "")
+        for mailing, mail in ((1, "a"), (1, "b"), (2, "c")):
+            connection.exec_driver_sql(
+                f"INSERT INTO events VALUES ({mailing}, '{mail}', '{moment}', 7, '0012', NULL, 'x')"
+            )
+
+
+def asked(engine: Any, query: str, *mailings: tuple[int, str]) -> Any:
+    question = Question(OPEN, NOW)
+    question.add([{"clientId": 7, "mailingId": mailing, "mailId": mail, "created": NOW} for mailing, mail in mailings])
+    return asyncio.run(SqlProbe(engine, query, (OPEN,)).ask(question))
+
+
+def test_rows_are_events_by_names_spellings_and_roles(engine: Any) -> None:
+    filled(engine)
+    typed = QUERY.replace("*", "mailing_id, MailID, moment, clientid, recipient, device, note")
+    found = asked(engine, typed, (1, "a"), (1, "b"))
+    if engine.dialect.name == "sqlite":  # which has no times, only text
+        found = [{**one, "created": NOW} for one in found]
+    expected = {"mailingId": 1, "created": NOW, "clientId": 7, "recipientId": "0012", "device": None, "note": "x"}
+    assert sorted(found, key=lambda one: str(one["mailId"])) == [expected | {"mailId": mail} for mail in ("a", "b")]
+
+
+def test_mail_ids_expand(engine: Any) -> None:
+    filled(engine)
+    query = "SELECT * FROM events WHERE MailID IN :mailIds AND clientid = :clientId"
+    assert sorted(one["mailId"] for one in asked(engine, query, (1, "a"), (2, "c"))) == ["a", "c"]
+
+
+def test_a_query_changes_nothing(engine: Any) -> None:
+    filled(engine)
+    with pytest.raises(InvalidInputError, match="'DELETE FROM events' is no query that reads, allowed: SELECT or WITH"):
+        query_placeholders("DELETE FROM events", "--probe-query")
+    hidden = "WITH gone AS (SELECT 1) DELETE FROM events"
+    if engine.dialect.name == "postgresql":
+        hidden = "WITH gone AS (DELETE FROM events RETURNING *) SELECT * FROM gone"
+    with pytest.raises(CouldNotTellError, match=r"^probe query: "):
+        asked(engine, hidden, (1, "a"))
+    with engine.begin() as connection:  # which can still be written through
+        connection.exec_driver_sql("DELETE FROM events WHERE mailing_id = 2")
+        assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 2
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM nowhere", "SELECT nothing FROM events"])
+def test_what_is_wrong_with_a_query_is_one_line_without_the_password(engine: Any, query: str) -> None:
+    filled(engine)
+    with pytest.raises(CouldNotTellError) as refused:
+        asked(engine, query, (1, "a"))
+    assert str(refused.value).startswith("probe query: ")
+    assert "\n" not in str(refused.value)
+    assert "geheim" not in str(refused.value)
+    assert "nowhere" in str(refused.value) or "nothing" in str(refused.value)
+
+
+def test_unknown_placeholders_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"unknown placeholder ':mailingID', did you mean ':mailingId'\?"):
+        query_placeholders("SELECT ':x', a::text FROM t WHERE m = :mailingID", "--probe-query")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nothing:geheim@", "not the URL"),
+        ("nothing://u:geheim@h/d", "unknown kind"),
+        ("mysql+cymysql://u:geheim@h/d", "no driver cymysql, allowed: pip install 'cymysql'"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message) as refused:
+        engine_at(url)
+    assert "geheim" not in str(refused.value)
