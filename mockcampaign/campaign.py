@@ -348,6 +348,7 @@ class Campaign:
     ) -> None:
         """Let `count` events occur: all at this moment, or spread `over` the time to come.
 
+        No two events are created in the same millisecond: those that occur at this moment were created shortly before.
         `like` gives the events the shape of captured ones (default: that of `shapes`). Raises `InvalidInputError` if
         those have another type.
         """
@@ -394,17 +395,20 @@ class Campaign:
             raise InvalidInputError(f"like: the sample is of type {like.event_type}, allowed: {event_type}")
         if count < 1 or over < 0:
             raise InvalidInputError(f"count {count} over {over} ms: allowed are a count from 1 and a duration from 0")
-        generator = self._generator(client_id)
-        created = list(generator.moments(count, self.now, over))
+        generator, now = self._generator(client_id), self.now
+        created = list(generator.moments(count, now, over))
         if like is None and event_type in self.shapes:
             like = Sample.of(self.shapes[event_type])
         if like is None:
             payloads = generator.payloads(event_type, count, created)
         else:
             payloads = generator.payloads_like(like, created)
+        # Events that occur now were created shortly before, each at another moment. They expire together nevertheless:
+        # three days after they occurred, in one line of a report instead of hundreds.
+        occurring = (max(moment, now) for moment in created)
         return [
             (at, EventsDue(client_id=client_id, type=event_type, payloads=tuple(group)))
-            for at, group in groupby(zip(created, payloads, strict=True), key=lambda pair: pair[0])
+            for at, group in groupby(zip(occurring, payloads, strict=True), key=lambda pair: pair[0])
         ]
 
     def put(self, prepared: list[tuple[int, EventsDue]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,17 @@ from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.durations import parse_duration
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Sample, load_sample, read_sample
-from mockcampaign.model import EventType
+from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.model import (
+    Authentication,
+    BasicAuthentication,
+    EventType,
+    KeyAuthentication,
+    NoAuthentication,
+)
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import unknown
+from mockcampaign.text import short, unknown
 
 Duration = str | timedelta
 """Text such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`, or a timedelta."""
@@ -43,6 +50,74 @@ def event_type_of(value: EventType | str) -> EventType:
     if isinstance(value, str) and value in list(EventType):
         return EventType(value)
     raise MisuseError(unknown("event type", str(value), [kind.value for kind in EventType]))
+
+
+def count_of(value: int | object) -> int:
+    """Return the number of events. Raises `MisuseError` for anything but a whole number from 1."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise MisuseError(f"count {short(repr(value))}, allowed: a whole number from 1, such as 250")
+
+
+Credentials = str | tuple[str, str] | Authentication
+"""Credentials of a webhook: `"user:password"`, a pair of both, or one of `model.Authentication`."""
+
+
+def authentication_of(value: Credentials | object) -> Authentication | None:
+    """Return the credentials. Raises `MisuseError`, which never quotes them, for anything else."""
+    match value:
+        case None | NoAuthentication() | BasicAuthentication() | KeyAuthentication():
+            return value
+        case str() if ":" in value:
+            user_name, _, password = value.partition(":")
+            return BasicAuthentication(user_name, password)
+        case (str(user_name), str(password)):
+            return BasicAuthentication(user_name, password)
+    found = "a text without a colon" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise MisuseError(
+        f'auth is {found}, allowed: ("user", "password"), "user:password" or mockcampaign.model.KeyAuthentication(…)'
+    )
+
+
+Rows = Iterable[Mapping[str, Any]]
+"""Events that a consumer has stored, each a mapping, or a row that `dict` accepts."""
+
+
+def rows_of(value: Rows | int | object) -> list[dict[str, Any]] | int:
+    """Return the stored events, or their number. Raises `MisuseError` for anything else."""
+    allowed = "allowed: the stored events, each a mapping of fields, or their number"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        found = str(value) if isinstance(value, int) else f"a {type(value).__name__}"
+        raise MisuseError(f"processed is {found}, {allowed}")
+    rows: list[dict[str, Any]] = []
+    for row in value:
+        try:
+            event = dict(row)
+            canonical(event)
+        except (TypeError, ValueError) as error:
+            why = f"an event that is no JSON ({error})" if isinstance(row, Mapping) else f"a {type(row).__name__}"
+            raise MisuseError(f"processed[{len(rows)}] is {why}, {allowed}") from None
+        rows.append(event)
+    return rows
+
+
+def field_names_of(value: Collection[str] | object, name: str, known: Collection[str]) -> tuple[str, ...] | None:
+    """Return names of fields, or None for none given. Names of fields in objects have dots between them.
+
+    Raises `MisuseError` for anything but a list of names, and for a field that is in no event.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(one, str) for one in value):
+        raise MisuseError(f"{name} is {short(repr(value))}, allowed: a list of fields such as {list(known)[:2]}")
+    if not value:
+        raise MisuseError(f"{name}: no fields, allowed: at least one")
+    for one in value:
+        if one not in known and one.split(".")[0] not in known:
+            raise MisuseError(f"{name}: {unknown('field', one, known)}")
+    return tuple(value)
 
 
 ClientContents = str | Path | ClientDefinition | Mapping[int, ClientDefinition]

@@ -9,10 +9,10 @@ from types import TracebackType
 from mockcampaign.double.consumer_targets import Target
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.in_process import CampaignFixture, InProcessHome
-from mockcampaign.double.inputs import ClientContents, Duration, clients_of, duration_of
+from mockcampaign.double.inputs import ClientContents, Credentials, Duration, clients_of, duration_of
 from mockcampaign.durations import parse_moment
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.model import Authentication, EventType
+from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
@@ -32,7 +32,7 @@ class StandaloneCampaign:
         path: str = "",
         *,
         type: EventType | str = "open",  # noqa: A002
-        auth: tuple[str, str] | Authentication | None = None,
+        auth: Credentials | None = None,
         allow: Collection[str] = (),
         seed: int = 0,
         start: str | datetime | None = None,

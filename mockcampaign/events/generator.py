@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, count, islice
+from operator import add
 
 import msgspec
 
@@ -35,6 +36,10 @@ from mockcampaign.tables import complete
 
 MOMENTS_TOGETHER = 1_000
 """Number of events that are spread over their share of the time together, so no burst is longer."""
+
+CROWDED_GAP = 4
+"""Mean number of milliseconds between the creations of events that occur at one moment. Ours: 250 events were created
+within the last second, as in the busiest moment of a large mailing."""
 
 RECENT_MAX = 1_024
 """Number of recent mails that may be opened or clicked again, which is all that a stream remembers."""
@@ -114,9 +119,13 @@ class Generator:
         return (_encode(event) for event in sample.more(f"{self._seed}:like:{number}", created))
 
     def moments(self, count: int, start: int, over: int) -> Iterator[int]:
-        """Yield the times of `count` events from `start` to `start + over`, in order, in milliseconds."""
+        """Yield the times of `count` events from `start` to `start + over`, in order, in milliseconds.
+
+        No two are equal. If that time is too short for it, it begins before `start`.
+        """
         self._spans += 1
-        return _spread(count, start, over, self._times.stream(self._spans))
+        size = over + 1 if count <= over + 1 else CROWDED_GAP * (count - 1) + 1
+        return _spread(count, start + over + 1 - size, size, self._times.stream(self._spans))
 
     def _mails(self, mailing_id: int | None = None) -> Mails:
         number = self._mailings
@@ -152,13 +161,16 @@ def _payloads(
         yield write(moment, list_number, recipient, origin, words[DETAIL] * details >> 32)
 
 
-def _spread(count: int, start: int, over: int, groups: Iterator[Words]) -> Iterator[int]:
+def _spread(count: int, start: int, size: int, groups: Iterator[Words]) -> Iterator[int]:
+    """Yield `count` different ones of the `size` milliseconds from `start` on, which are at least as many."""
     words = chain.from_iterable(groups)
     for index in range(0, count, MOMENTS_TOGETHER):
         together = min(MOMENTS_TOGETHER, count - index)
-        begin, end = over * index // count, over * (index + together) // count
-        first, size = start + begin, end - begin + 1
-        yield from sorted([first + (word * size >> 32) for word in islice(words, together)])
+        begin, end = size * index // count, size * (index + together) // count
+        # One free millisecond after each moment is set aside for the next one, so that these differ.
+        free = end - begin - together + 1
+        places = sorted([word * free >> 32 for word in islice(words, together)])
+        yield from map(add, places, range(start + begin, start + end))
 
 
 def _first_open(person: Words) -> Origin:

@@ -134,12 +134,18 @@ def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
 
 
 def compare(
-    ledger: Ledger, stored: Sequence[bytes], by: Sequence[str] | None = None, shape: Shapes = BUILTIN
+    ledger: Ledger,
+    stored: Sequence[bytes],
+    by: Sequence[str] | None = None,
+    shape: Shapes = BUILTIN,
+    *,
+    identified_by: Sequence[str] | None = None,
 ) -> Difference:
     """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
 
-    Names of fields in objects have dots between them. An event that was sent without being acknowledged may be stored
-    or not. Events that a bounded journal has dropped are left out.
+    Names of fields in objects have dots between them. A stored event is an altered form of a missing one if both are
+    equal in the fields of `identified_by` (default: those that identify a mail in the shape). An event that was sent
+    without being acknowledged may be stored or not. Events that a bounded journal has dropped are left out.
     """
     payloads = sent_events(ledger.happened)
     stored = list(map(comparable, stored))
@@ -149,13 +155,17 @@ def compare(
     sent = Counter(payloads[serial] for serial in ledger.attempted if serial in payloads)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()) if serial in payloads)
-    found = difference(delivered, sent, Counter(stored), shape)
+    found = difference(delivered, sent, Counter(stored), shape, identified_by)
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
     return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent, shape)))
 
 
 def difference(
-    required: Counter[bytes], allowed: Counter[bytes], stored: Counter[bytes], shape: Shapes = BUILTIN
+    required: Counter[bytes],
+    allowed: Counter[bytes],
+    stored: Counter[bytes],
+    shape: Shapes = BUILTIN,
+    identified_by: Sequence[str] | None = None,
 ) -> Difference:
     """Return how the stored events differ from those that are required and allowed, all in canonical form."""
     missing = list((required - stored).elements())
@@ -166,10 +176,10 @@ def difference(
     by_mail: defaultdict[Hashable, list[tuple[bytes, Event]]] = defaultdict(list)
     for event in missing if strangers else ():
         known = msgspec.json.decode(event)
-        by_mail[_key(known, shape)].append((event, known))
+        by_mail[_identity(event, known, shape, identified_by)].append((event, known))
     for event in strangers:
         known = msgspec.json.decode(event)
-        originals = by_mail[_key(known, shape)]
+        originals = by_mail[_identity(event, known, shape, identified_by)]
         if originals:
             # The missing event of the same mail that differs in the fewest fields is the original.
             nearest = min(range(len(originals)), key=lambda index: len(_differing(originals[index][1], known)))
@@ -218,6 +228,10 @@ def _differing(left: Event, right: Event) -> list[str]:
 
 def _mail(event: bytes, shapes: Shapes) -> Hashable | None:
     return _key(msgspec.json.decode(event), shapes)
+
+
+def _identity(event: bytes, known: Event, shapes: Shapes, names: Sequence[str] | None) -> Hashable | None:
+    return _key(known, shapes) if names is None else _only(event, names)
 
 
 def _key(event: Event, shapes: Shapes) -> Hashable | None:

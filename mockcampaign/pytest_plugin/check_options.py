@@ -12,9 +12,9 @@ from mockcampaign.check.baseline import Known
 from mockcampaign.check.settings import Settings
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
-from mockcampaign.double.inputs import Duration, duration_of, event_type_of
+from mockcampaign.double.inputs import Credentials, Duration, authentication_of, duration_of, event_type_of
 from mockcampaign.errors import MisuseError
-from mockcampaign.model import Authentication, BasicAuthentication, EventType
+from mockcampaign.model import EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.campaign_settings import check_allowed
 from mockcampaign.scenario.check_shapes import shape_of_events, shapes_of_files
@@ -67,8 +67,8 @@ class CheckOptions(TypedDict, total=False):
     """Fields of the captured events that are sent and reported as they are, without pseudonyms."""
     shape: Path | str | Shape
     """A shape, or a file that `mockcampaign shape` has written. It corrects `like`, or stands for itself."""
-    auth: tuple[str, str] | Authentication
-    """A pair of user name and password, or one of `model.Authentication`."""
+    auth: Credentials
+    """A pair of user name and password, both in one text with a colon between, or one of `model.Authentication`."""
     rules: Collection[str]
     """Ids of rules, or names of families, to check (default: all)."""
     skip: Collection[str]
@@ -175,8 +175,7 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
     }
     given["shape"] = _shape(options)
     if "auth" in options:
-        auth = options["auth"]
-        given["authentication"] = BasicAuthentication(*auth) if isinstance(auth, tuple) else auth
+        given["authentication"] = authentication_of(options["auth"])
     if "probe_fields" in options:
         given["probe_fields"] = tuple(options["probe_fields"])
     chosen = msgspec.structs.replace(settings, **given)

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ import pytest
 import mockcampaign
 from mockcampaign.clients.definitions import ClientDefinition, ListDefinition
 from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.model import EventType
 from places import ROOT, TESTS
 from plugin_apps import App, WsgiApp
+
+
+def moment_of(event: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(event["created"] / 1_000, UTC)
 
 
 @pytest.mark.parametrize("make", [App, WsgiApp])
@@ -26,6 +32,44 @@ def test_a_webhook_is_there_at_once(make: Any) -> None:
         campaign.run()
         assert len(app.events) == 3
     assert threading.enumerate() == before
+
+
+@pytest.mark.parametrize("kind", EventType)
+@pytest.mark.parametrize("over", [None, "100ms", "10m"])
+def test_events_of_one_emit_differ_in_mail_and_moment(kind: EventType, over: str | None) -> None:
+    for seed in range(3):
+        app = App()
+        with mockcampaign.campaign(app, type=kind, seed=seed) as campaign:
+            campaign.advance("1h")
+            campaign.emit(kind, count=250, over=over)
+            now = campaign.clock.now
+            assert all(moment_of(event) <= now for event in campaign.pending)
+            campaign.run()
+        assert len({(event["mailId"], event["created"]) for event in app.events}) == 250
+        assert len({event["created"] for event in app.events}) == 250
+        assert [event["created"] for event in app.events] == sorted(event["created"] for event in app.events)
+        assert min(map(moment_of, app.events)) > now - timedelta(seconds=1)
+
+
+def test_a_consumer_that_deduplicates_by_mail_and_moment_stores_every_event() -> None:
+    app = App()
+    with mockcampaign.campaign(app) as campaign:
+        campaign.emit("open", count=250)
+        with campaign.fault("lost-ack", times=1):
+            campaign.run()
+        stored = {(event["mailId"], event["created"]): event for event in app.events}
+        assert (len(app.events), len(stored)) == (350, 250)
+        campaign.assert_compliant(processed=stored.values())
+
+
+def test_events_that_occur_together_expire_together() -> None:
+    with mockcampaign.campaign(App(500), policy=mockcampaign.Policy(event_age_max=20_000)) as campaign:
+        campaign.emit("open", count=250)
+        campaign.advance("19s")
+        assert len(campaign.pending) == 250
+        campaign.advance("1s")
+        assert len(campaign.discarded) == 250
+        campaign.assert_compliant()
 
 
 def test_a_loop_awaits() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from itertools import chain, islice, repeat
+from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
 import jsonschema
@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from mockcampaign.events import Generator, RecipientIds, event_schema, field_values, load_sample
-from mockcampaign.events.generator import RECENT_MAX
+from mockcampaign.events.generator import CROWDED_GAP, RECENT_MAX
 from mockcampaign.events.people import base36
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, HOUR
@@ -29,7 +29,7 @@ from places import ROOT
 FIXTURES = ROOT / "fixtures" / "events"
 VALIDATOR = jsonschema.Draft202012Validator(event_schema(), format_checker=jsonschema.FormatChecker())
 
-DIGEST = "2fd588a4c0e2532e40261133ae42e7cb7fdca520eba126b11386766ccd96c7e1"
+DIGEST = "3c0179fc814c51d1bbd42257e7189375c5285a6fa903526f41046deff30cb508"
 """Digest of the bytes that `digest` makes. It changes only if the generator is meant to make other events."""
 
 DIGESTED = """
@@ -249,15 +249,27 @@ def test_another_seed_gives_other_events() -> None:
     assert not first & second
 
 
-@pytest.mark.parametrize(("count", "over"), [(1, 0), (7, 0), (1, 5), (999, HOUR), (1_000, 3), (2_500, HOUR)])
+@pytest.mark.parametrize(
+    ("count", "over"), [(1, 0), (1, 5), (2, 1), (250, 249), (999, HOUR), (1_000, 1_000), (2_500, HOUR), (2_500, 2_499)]
+)
 def test_times_fill_their_span_in_order(count: int, over: int) -> None:
     moments = list(generator().moments(count, 1_000, over))
     assert len(moments) == count
-    assert moments == sorted(moments)
+    assert moments == sorted(set(moments))
     assert moments[0] >= 1_000
     assert moments[-1] <= 1_000 + over
     if count > 100:
         assert moments[count // 2] - 1_000 == pytest.approx(over / 2, abs=max(1, over / 10))
+
+
+@pytest.mark.parametrize(("count", "over"), [(2, 0), (7, 0), (250, 0), (2_500, 0), (1_000, 3), (250, 248)])
+def test_times_without_room_for_different_ones_begin_earlier(count: int, over: int) -> None:
+    moments = list(generator().moments(count, DEFAULT_START, over))
+    assert len(moments) == count
+    assert moments == sorted(set(moments))
+    assert moments[-1] <= DEFAULT_START + over
+    assert moments[0] >= DEFAULT_START - CROWDED_GAP * count
+    assert len({later - earlier for earlier, later in pairwise(moments)}) > 1 or count < 10
 
 
 def test_a_stream_takes_little_memory() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockcampaign.double.control.session import SessionMethods, in_home
-from mockcampaign.double.inputs import Duration, duration_of, event_type_of, sample_of
+from mockcampaign.double.inputs import Duration, count_of, duration_of, event_type_of, sample_of
 from mockcampaign.double.mail_handle import Mail
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
@@ -39,9 +39,10 @@ class EventMethods(SessionMethods):
     ) -> None:
         """Emit `count` events (default: 1) of the type of this webhook.
 
-        They occur now, or spread `over` the time to come. `like` makes events of the shape of captured ones, given
-        as an event, a list of events, a file that contains them, or a `Shape`. `events` emits exactly these events,
-        such as a batch drawn from `mockcampaign.strategies`; they occur now, whatever their `created` is.
+        They occur now, or spread `over` the time to come. No two are created in the same millisecond: those that occur
+        now were created within some moments before. For equal ones, pass `events`: these are emitted exactly, such as
+        a batch drawn from `mockcampaign.strategies`, and occur now, whatever their `created` is. `like` makes events of
+        the shape of captured ones, given as an event, a list of events, a file that contains them, or a `Shape`.
 
         Raises `MisuseError` if no webhook is for events of this type, and `InvalidInputError` for a value out of range.
         """
@@ -61,7 +62,7 @@ class EventMethods(SessionMethods):
             return
         session.engine.emit(
             kind,
-            1 if count is None else count,
+            1 if count is None else count_of(count),
             over=0 if over is None else duration_of(over, "over"),
             like=None if like is None else sample_of(like, kind),
             client_id=client_id,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,14 +11,18 @@ from mockcampaign.double.control.session import SessionMethods, in_home
 from mockcampaign.double.control.violations import (
     NOTHING_DELIVERED,
     NOTHING_SHOWN,
+    field_names,
     findings,
     nothing_delivered,
     stored_difference,
     text_of,
 )
+from mockcampaign.double.inputs import field_names_of, rows_of
+from mockcampaign.errors import MisuseError
 from mockcampaign.judging.verdict import is_violation
 
 if TYPE_CHECKING:
+    from mockcampaign.double.inputs import Rows
     from mockcampaign.judging.finding import Finding
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
@@ -33,13 +37,19 @@ class VerdictMethods(SessionMethods):
         *,
         strict: bool = False,
         allow: Collection[str] = (),
-        processed: Iterable[Mapping[str, Any]] | None = None,
+        processed: Rows | int | None = None,
+        fields: Collection[str] | None = None,
+        by: Collection[str] | None = None,
     ) -> None:
         """Raise AssertionError if the consumer has violated a rule, or if no request has reached it.
 
         With `strict`, a violated "should" rule fails too. `allow` names rules that the consumer may violate.
         `processed` are the events that the consumer has stored: each delivered event must be among them, once and
-        unaltered.
+        unaltered. It may be their number as well. `fields` names the fields that the rows have, if these are not all;
+        others are not compared. `by` names those that identify an event, if a row has no id of a mail; without
+        `fields`, only these are compared. Names of fields in objects have dots between them.
+
+        Raises `MisuseError` for anything else, and for fields that no event has.
         """
         session = self._session
         session.check_awaited()
@@ -50,8 +60,12 @@ class VerdictMethods(SessionMethods):
         if all(finding.outcome == "not-exercised" for finding in judged):
             found.append(NOTHING_SHOWN)
         if processed is not None:
-            stored = [dict(event) for event in processed]
-            found += stored_difference(session.view.ledger, stored, session.engine.shapes.values())
+            ledger, shapes = session.view.ledger, tuple(session.engine.shapes.values())
+            stored, known = rows_of(processed), field_names(ledger, shapes)
+            compared, identifying = field_names_of(fields, "fields", known), field_names_of(by, "by", known)
+            found += stored_difference(ledger, stored, shapes, fields=compared, by=identifying)
+        elif fields is not None or by is not None:
+            raise MisuseError("fields and by have no effect alone, allowed: with processed=")
         if found:
             raise AssertionError(text_of(found))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.engine.journal import Entry
+from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import canonical
-from mockcampaign.judging.difference import BUILTIN, compare
+from mockcampaign.judging.difference import BUILTIN, Difference, compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
@@ -42,9 +44,35 @@ def findings(entries: Sequence[Entry], allow: Collection[str]) -> list[Finding]:
     ]
 
 
-def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]], shapes: Iterable[Shape]) -> list[Finding]:
-    """Return a violation if the stored events differ from the delivered ones. `shapes` are the captured ones."""
-    difference = compare(ledger, [canonical(event) for event in processed], shape=(*shapes, BUILTIN))
+def field_names(ledger: Ledger, shapes: Iterable[Shape]) -> list[str]:
+    """Return the outermost fields of the events that happened, or of those that the campaign would make."""
+    events = (json_text.decode(event) for entry in ledger.happened for event in entry.events)
+    sent = [name for event in events if isinstance(event, dict) for name in event]
+    return list(dict.fromkeys(sent or [name for shape in (*shapes, BUILTIN) for name in shape.top_names]))
+
+
+def stored_difference(
+    ledger: Ledger,
+    stored: Sequence[Mapping[str, Any]] | int,
+    shapes: tuple[Shape, ...],
+    *,
+    fields: tuple[str, ...] | None = None,
+    by: tuple[str, ...] | None = None,
+) -> list[Finding]:
+    """Return a violation if the stored events differ from the delivered ones. `shapes` are the captured ones.
+
+    Compared are `fields`, and the fields in `by`, which identify an event; or all.
+    """
+    missing = ""
+    if isinstance(stored, int):
+        if fields or by:
+            raise MisuseError("fields and by need the stored events, found their number: allowed with processed=rows")
+        difference = Difference.of_counts(len(set(ledger.delivered())), len(ledger.attempted), stored)
+    else:
+        compared = tuple(dict.fromkeys((*(by or ()), *(fields or ())))) or None
+        rows = [canonical(event) for event in stored]
+        difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=by)
+        missing = _fields_missing(ledger, stored, shapes) if compared is None and difference.altered else ""
     if not difference:
         return []
     return [
@@ -56,10 +84,20 @@ def stored_difference(ledger: Ledger, processed: Iterable[dict[str, Any]], shape
             requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
             "store every acknowledged event exactly once (vendor's webhook guide).",
             expected="each delivered event once, unaltered",
-            actual=sentences.difference_of(difference.seen()),
+            actual=sentences.difference_of(difference.seen()) + missing,
             evidence=(),
         )
     ]
+
+
+def _fields_missing(ledger: Ledger, stored: Sequence[Mapping[str, Any]], shapes: Iterable[Shape]) -> str:
+    """Return a hint if no row has some field that events have: a table may keep only some on purpose."""
+    held = {name for row in stored for name in row}
+    names = field_names(ledger, shapes)
+    absent, kept = [name for name in names if name not in held], [name for name in names if name in held]
+    if not absent or not kept:
+        return ""
+    return f"; no row has {', '.join(absent)}: if the consumer keeps only some fields, pass fields={kept}"
 
 
 def nothing_delivered(ledger: Ledger, found: Iterable[Finding], how_to_allow: str) -> str | None:

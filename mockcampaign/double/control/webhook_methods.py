@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mockcampaign.double.control.session import SessionMethods, in_home
-from mockcampaign.double.inputs import event_type_of
+from mockcampaign.double.inputs import authentication_of, event_type_of
 from mockcampaign.engine.journal import FaultDeclared
-from mockcampaign.model import Authentication, BasicAuthentication, EventType, Webhook
+from mockcampaign.model import EventType, Webhook
 
 if TYPE_CHECKING:
     from mockcampaign.double.consumer_targets import Settled, Target
+    from mockcampaign.double.inputs import Credentials
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -25,7 +26,7 @@ class WebhookMethods(SessionMethods):
         target: Target,
         path: str = "",
         *,
-        auth: tuple[str, str] | Authentication | None = None,
+        auth: Credentials | None = None,
         activate: bool = True,
         lifespan: bool = True,
         settled: Settled | None = None,
@@ -34,8 +35,8 @@ class WebhookMethods(SessionMethods):
 
         `target` is a URL, a server with a `url`, or an ASGI or WSGI application, which is called in-process. `path` is
         the path of the webhook's endpoint there. An ASGI application is started before its first request and stopped
-        after the test, unless `lifespan` is False. `auth` is a pair of user name and password, or one of
-        `model.Authentication`.
+        after the test, unless `lifespan` is False. `auth` is a pair of user name and password, both in
+        one text with a colon between, or one of `model.Authentication`.
 
         `advance` and `run` also wait for a consumer that keeps working after its response, if its tasks are visible. If
         they are not, pass `settled`: a function that returns, or can be awaited, when the consumer is idle.
@@ -44,12 +45,11 @@ class WebhookMethods(SessionMethods):
         """
         session = self._session
         session.home.check_open()
-        kind = event_type_of(type)
+        kind, authentication = event_type_of(type), authentication_of(auth)
         url = session.home.url_of(target, path, lifespan=lifespan, settled=settled)
         for entry in session.engine.journal.entries:
             if isinstance(entry, FaultDeclared):
                 session.engine.check_fault(entry.fault)
-        authentication = BasicAuthentication(*auth) if isinstance(auth, tuple) else auth
         webhook = session.engine.create(kind, url, authentication)
         return session.engine.activate(webhook) if activate else webhook
 

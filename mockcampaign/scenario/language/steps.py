@@ -96,7 +96,8 @@ class VerifyStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmitStep(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes recipients open, click and so on: at this instant, or spread over a time from now on."""
+    """Makes recipients open, click and so on: at this instant, or spread over a time from now on. No two of the events
+    are created in the same millisecond, unless `events` says so: those of this instant were created shortly before."""
 
     type: EventType | None = None
     """Event type; not needed with `like`."""

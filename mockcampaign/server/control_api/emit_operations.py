@@ -25,7 +25,7 @@ class EmitRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     type: EventType
     count: Annotated[int, msgspec.Meta(ge=1, le=EMIT_COUNT_MAX)] = 1
     over: Duration | None = None
-    """Time from now on over which the events are spread (default: all occur at once)."""
+    """Time from now on over which the events are spread (default: all occur at once, created shortly before)."""
     like: dict[str, Any] | None = None
     """A captured event: the events have its shape."""
     client_id: Id | None = None

@@ -1,0 +1,166 @@
+"""What a test says about stored events, and the other arguments of a campaign: accepted, or one line why not."""
+
+from __future__ import annotations
+
+import sqlite3
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import mockcampaign
+from mockcampaign.double.in_process import CampaignFixture
+from mockcampaign.errors import MisuseError
+from mockcampaign.model import KeyAuthentication
+from plugin_apps import App
+
+FIVE = ("type", "recipientId", "created", "mailId", "device")
+
+
+class Table(App):
+    """A consumer with a table of five of the twelve fields."""
+
+    def rows(self, fields: tuple[str, ...] = FIVE) -> list[dict[str, Any]]:
+        return [{name: event[name] for name in fields} for event in self.events]
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table()
+
+
+@pytest.fixture
+def delivered(table: Table) -> Iterator[CampaignFixture]:
+    with mockcampaign.campaign(table) as campaign:
+        campaign.emit("open", count=250)
+        campaign.run()
+        yield campaign
+
+
+def said(delivered: CampaignFixture, processed: Any, **given: Any) -> str:
+    with pytest.raises(AssertionError) as raised:
+        delivered.assert_compliant(processed=processed, **given)
+    return str(raised.value).splitlines()[0]
+
+
+@pytest.mark.parametrize("given", [{"fields": FIVE}, {"by": ["mailId", "created"]}, {"by": ["mailId"], "fields": FIVE}])
+def test_a_table_of_some_fields(table: Table, delivered: CampaignFixture, given: dict[str, Any]) -> None:
+    rows = [{"id": number, **row} for number, row in enumerate(table.rows())]
+    delivered.assert_compliant(processed=rows, **given)
+    assert said(delivered, rows[1:], **given).startswith("processed: 1 event is missing")
+    assert said(delivered, [*rows, rows[7]], **given).startswith("processed: 1 duplicate is in the store")
+
+
+def test_an_altered_field_is_seen_only_if_it_is_compared(table: Table, delivered: CampaignFixture) -> None:
+    rows = table.rows()
+    rows[3]["device"] = "toaster"
+    delivered.assert_compliant(processed=rows, by=["mailId", "created"])
+    for given in ({"fields": FIVE}, {"fields": FIVE, "by": ["mailId", "created"]}):
+        assert said(delivered, rows, **given).startswith("processed: 1 event is altered")
+
+
+def test_fields_that_identify_an_event_without_its_mail(table: Table, delivered: CampaignFixture) -> None:
+    rows = table.rows(("recipientId", "created", "device"))
+    rows[3]["device"] = "toaster"
+    given = {"fields": ["device"], "by": ["recipientId", "created"]}
+    assert said(delivered, rows, **given).startswith("processed: 1 event is altered: device ")
+
+
+def test_whoever_forgets_the_fields_is_told_of_them(table: Table, delivered: CampaignFixture) -> None:
+    line = said(delivered, table.rows())
+    assert "no row has userListId, remoteAddress, clientId" in line
+    assert f"pass fields={list(FIVE)}" in line
+
+
+def test_one_altered_row_gives_no_hint(table: Table, delivered: CampaignFixture) -> None:
+    assert "no row has" not in said(delivered, [{**table.events[0], "device": "toaster"}, *table.events[1:]])
+
+
+def test_a_number_of_stored_events(delivered: CampaignFixture) -> None:
+    delivered.assert_compliant(processed=250)
+    assert said(delivered, 210).startswith("processed: 40 events are missing")
+    assert said(delivered, 251).startswith("processed: 1 duplicate is in the store")
+
+
+def test_rows_of_a_database(table: Table, delivered: CampaignFixture) -> None:
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    database.execute("create table opens (mailId, created)")
+    database.executemany("insert into opens values (:mailId, :created)", table.events)
+    rows = database.execute("select * from opens").fetchall()
+    database.close()
+    delivered.assert_compliant(processed=rows, fields=["mailId", "created"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"processed": "250"},
+            "processed is a str, allowed: the stored events, each a mapping of fields, or their number",
+        ),
+        ({"processed": {"mailId": "A"}}, "processed is a dict, allowed: the stored events"),
+        ({"processed": True}, "processed is True, allowed: the stored events"),
+        ({"processed": -1}, "processed is -1, allowed: the stored events"),
+        ({"processed": print}, "processed is a builtin_function_or_method, allowed: the stored events"),
+        ({"processed": [("A", 5)]}, "processed[0] is a tuple, allowed: the stored events"),
+        ({"processed": [{}, {"created": object()}]}, "processed[1] is an event that is no JSON ("),
+        ({"processed": [], "fields": "mailId"}, "fields is 'mailId', allowed: a list of fields such as"),
+        ({"processed": [], "by": [1]}, "by is [1], allowed: a list of fields such as"),
+        ({"processed": [], "by": []}, "by: no fields, allowed: at least one"),
+        (
+            {"processed": [], "fields": ["mailID"]},
+            "fields: unknown field 'mailID', did you mean 'mailId'? (allowed: type,",
+        ),
+        ({"processed": 250, "by": ["mailId"]}, "fields and by need the stored events, found their number"),
+        ({"fields": ["mailId"]}, "fields and by have no effect alone, allowed: with processed="),
+    ],
+)
+def test_wrong_arguments_of_a_verdict(delivered: CampaignFixture, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(MisuseError) as raised:
+        delivered.assert_compliant(**given)
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("auth", ["acme:sec:ret", ("acme", "sec:ret"), ["acme", "sec:ret"]])
+def test_credentials_in_one_text_or_two(table: Table, auth: Any) -> None:
+    with mockcampaign.campaign(table, auth=auth) as campaign:
+        campaign.emit("open")
+        campaign.run()
+    [headers] = [dict(scope["headers"]) for scope in table.scopes]
+    assert headers[b"authorization"] == b"Basic " + b64encode(b"acme:sec:ret")
+
+
+@pytest.mark.parametrize(
+    ("auth", "found"),
+    [
+        ("secret", "a text without a colon"),
+        (("a", "secret", "c"), "a tuple"),
+        ({"user": "secret"}, "a dict"),
+        (5, "a int"),
+    ],
+)
+def test_credentials_of_another_type_are_not_quoted(auth: Any, found: str) -> None:
+    with (
+        pytest.raises(MisuseError) as raised,
+        mockcampaign.campaign(App(), auth=auth),
+    ):
+        pass
+    assert str(raised.value).startswith(f'auth is {found}, allowed: ("user", "password"), "user:password" or ')
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("count", ["3", 0, -1, 2.5, True])
+def test_a_count_of_another_type(delivered: CampaignFixture, count: Any) -> None:
+    with pytest.raises(MisuseError) as raised:
+        delivered.emit("open", count=count)
+    assert str(raised.value) == f"count {count!r}, allowed: a whole number from 1, such as 250"
+
+
+def test_keys_are_credentials(table: Table) -> None:
+    with mockcampaign.campaign(table, auth=KeyAuthentication("x-key", "value")) as campaign:
+        campaign.emit("open")
+        campaign.run()
+    assert (b"x-key", b"value") in table.scopes[0]["headers"]
