@@ -18,7 +18,7 @@ from mockcampaign.events import Generator
 from mockcampaign.judging.ledger import Totals
 from mockcampaign.load_test.arrivals import Load
 from mockcampaign.load_test.latencies import Latencies
-from mockcampaign.model import Authentication, EventType, NoAuthentication, Outcome, Responded, TimedOut
+from mockcampaign.model import Authentication, EventType, NoAuthentication, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 
 LATE_MICROSECONDS = 5_000
@@ -140,6 +140,10 @@ class LiveSender(Driver):
     def all_occurred(self) -> bool:
         """Whether the last event has occurred."""
         return self._all_made and not self._made and self._occurring_at is None
+
+    def request_of(self, attempt: Attempt) -> Request:
+        """Return the request of an attempt."""
+        return self.exporter.request_of(attempt)
 
     def due(self, now: int) -> list[Attempt]:
         """Do everything that is due by now, and return the attempts to send at once."""

@@ -227,7 +227,7 @@ class CampaignUser(FastHttpUser):
 
         Locust may end the user meanwhile. The outcome still counts: the consumer may have accepted the batch.
         """
-        sending = gevent.spawn(self._exchange, self._sender.exporter.request_of(attempt))
+        sending = gevent.spawn(self._exchange, self._sender.request_of(attempt))
         try:
             sending.join()
         except BaseException:

@@ -1,7 +1,5 @@
 """How many random histories a second are played, in-process and over loopback, beside plain posts.
 
-    python tests/benchmarks/histories.py
-
 The yardstick is ordinary batches of one event to the same consumer, one after another. The ratio says how many posts
 one history costs; the histories are those of seed 1.
 """
@@ -9,11 +7,11 @@ one history costs; the histories are those of seed 1.
 from __future__ import annotations
 
 import asyncio
-import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from harness import ROUNDS, Row, ratios
 
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
@@ -28,11 +26,10 @@ from mockcampaign.transport.inprocess import AsgiTransport
 from mockcampaign.transport.wire import WireTransport
 
 HISTORIES = {"in-process": 1_000, "loopback": 300}
-FLOORS = {"in-process": 500, "loopback": 60}
-"""Histories a second that a quiet machine should reach."""
+POSTS_MAX = {"in-process": 25.0, "loopback": 25.0}
+"""How many posts' time a history should take at most: some 500 a second in-process on a quiet machine."""
 
 POSTS = 1_000
-ROUNDS = 5
 
 
 @contextmanager
@@ -92,14 +89,14 @@ def measured(name: str) -> tuple[float, float]:
     return found[0], found[1]
 
 
-def main() -> int:
-    for name, floor in FLOORS.items():
+def measure() -> Iterator[Row]:
+    for name, aim in POSTS_MAX.items():
         pairs = [measured(name) for _ in range(ROUNDS)]
-        rate = statistics.median(pair[0] for pair in pairs)
-        ratio = statistics.median(posted / played for played, posted in pairs)
-        print(f"{name:<12}{rate:>8,.0f} histories/s (at least {floor}), each as long as {ratio:.1f} posts")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        played, posted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        yield Row(
+            what=f"random histories, {name}",
+            measured=f"{max(played):,.0f} histories/s",
+            yardstick=f"{max(posted):,.0f} posts/s",
+            ratios=ratios(posted, played),
+            at_most=aim,
+        )

@@ -513,6 +513,7 @@ def test_no_event_is_too_old_for_the_clock_of_the_consumer(monkeypatch: pytest.M
 
 def test_random_histories_end_when_their_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_histories, "SEARCHING", 0)
+    monkeypatch.setattr(random_histories, "REDUCING_MAX", 1_000_000)  # more than there is
     [finding] = checked(consumer_app(), rules=("survives-random-histories",)).rules
     assert (finding.outcome, finding.actual) == (
         "pass",

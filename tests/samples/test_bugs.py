@@ -174,6 +174,12 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
         [200, 400],
     ),
     "truncates-body-at-64-kib": (seen([event(1, browser="x" * 70_000)]), ([200], [1]), ([200], [])),
+    "responds-404-before-handler-ends": (seen(some_events(2)), ([200], [0, 1]), ([404], [0, 1])),
+    "skips-events-of-long-recipient-ids": (
+        seen([event(recipientId="9" * 201), event(recipientId="8" * 200)]),
+        ([200], [int("9" * 201), int("8" * 200)]),
+        ([200], [int("8" * 200)]),
+    ),
     "indexes-texts": (statuses([event(browser="x" * 2_000)], [event(browser=NOISE)]), [200, 200], [200, 500]),
     "drops-events-from-the-future": (seen([event(1, created=NOW + HOUR)]), ([200], [1]), ([200], [])),
     "stores-created-as-local-time": (kept("created", SECOND_2_30), SECOND_2_30, SECOND_2_30 - HOUR),
