@@ -438,30 +438,31 @@ def test_a_point_in_the_timeline_leads_to_its_delivery(server: Server, page: Any
 
 
 @pytest.mark.slow
-def test_ten_thousand_attempts(chromium: Any) -> None:
+def test_nearly_ten_thousand_attempts(chromium: Any) -> None:
+    """As many as the journal holds: each has an entry, and so has its event."""
     policy = Policy(batch_events_max=1)
     with serve_in_thread(consumer_app(None)) as target, running_server(policy=policy) as server:
         server.activated(f"{target}/hook")
         with clean_page(chromium, server.url, viewport=WIDE) as page:
             page.goto(server.url)
             page.get_by_text("Live", exact=True).wait_for()
-            server.control("POST", "/emit", {"type": "open", "count": 10_000, "over": "1h"})
+            server.control("POST", "/emit", {"type": "open", "count": 9_990, "over": "1h"})
             server.advance("1h")
-            settled(page, attempts="10,000", delivered="10,000")
-            page.get_by_text("1 to 100 of 10,002").wait_for()
-            assert page.locator("#plot-summary").inner_text() == "10,000 successes, 0 failures, 0 discards"
+            settled(page, attempts="9,990", delivered="9,990")
+            page.get_by_text("1 to 100 of 9,992").wait_for()
+            assert page.locator("#plot-summary").inner_text() == "9,990 successes, 0 failures, 0 discards"
             assert page.locator("#rows").get_by_role("option").count() == 100
             press(page, "Older")
-            page.get_by_text("101 to 200 of 10,002").wait_for()
+            page.get_by_text("101 to 200 of 9,992").wait_for()
             server.control("POST", "/emit", {"type": "open"})
-            page.get_by_text("102 to 201 of 10,003").wait_for()  # what one reads stays where it is
+            page.get_by_text("102 to 201 of 9,993").wait_for()  # what one reads stays where it is
             press(page, "Newest")
-            page.get_by_text("1 to 100 of 10,003").wait_for()
+            page.get_by_text("1 to 100 of 9,993").wait_for()
             page.locator("#rows").press("End")
             page.locator("#rows").press("ArrowDown")
-            page.get_by_text("101 to 200 of 10,003").wait_for()
+            page.get_by_text("101 to 200 of 9,993").wait_for()
             page.reload()
-            page.get_by_text("1 to 100 of 10,003").wait_for()
+            page.get_by_text("1 to 100 of 9,993").wait_for()
 
 
 @pytest.mark.slow
