@@ -86,7 +86,10 @@ def test_every_operation_responds_as_documented(case: Any, server: Server) -> No
     known = {parameter["name"] for parameter in case.operation.definition.raw["parameters"]}
     assume(set(case.query or ()) <= known)  # the server ignores others on purpose
     assume(is_quick(case))
-    case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=20)
+    response = case.call(base_url=server.url, timeout=20)
+    # Too large a body is rejected before it is read, which schemathesis does not take for a rejection.
+    known_rejections = {"negative_data_rejection"} if response.status_code == 413 else set()
+    case.validate_response(response, checks=[one for one in CHECKS if one.__name__ not in known_rejections])
 
 
 @SCHEMA.parametrize()
