@@ -14,6 +14,7 @@ import msgspec
 import mockcampaign
 from mockcampaign import __version__, json_text
 from mockcampaign.clients import Client, Clients
+from mockcampaign.clients.recipient_table import in_memory
 from mockcampaign.durations import format_moment
 from mockcampaign.engine.declared_faults import make_fault
 from mockcampaign.engine.event_streams import EventsDue
@@ -32,6 +33,7 @@ from mockcampaign.shape.shape import common_body
 
 if TYPE_CHECKING:
     from mockcampaign.clients.definitions import ClientDefinition
+    from mockcampaign.clients.recipient_table import MakeRows
     from mockcampaign.clients.sent_mail import SentMail
     from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
@@ -137,6 +139,7 @@ class Campaign:
         first_object_id: int = 1 << 31,
         keeper: Keeper | None = None,
         kept: KeptSender | None = None,
+        make_rows: MakeRows = in_memory,
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
@@ -144,8 +147,8 @@ class Campaign:
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
         requests their body. `clients` says what clients have from the start besides the defaults; what calls create
         there gets ids from `first_object_id` on. `keeper` is notified of what has to outlive the process, and
-        `kept` did so; the journal is then that of the process before. Raises `InvalidInputError` if the bodies differ,
-        or two definitions contradict each other.
+        `kept` did so; the journal is then that of the process before. `make_rows` makes the rows of recipients. Raises
+        `InvalidInputError` if the bodies differ, or two definitions contradict each other.
         """
         self.seed = seed
         self.name = name
@@ -171,6 +174,7 @@ class Campaign:
             start=start if kept is None else kept.start,
             first_id=first_object_id,
             definitions=clients,
+            make_rows=make_rows,
         )
 
     @property

@@ -45,7 +45,8 @@ LEVELS = {
         < recording report < check load_test < locust scenario < server < double drill < cli pytest_plugin < __main__
     """,
     "clients": """
-        kept_table optin_process recipient_list sent_mail smart_campaign suppression < definitions mail_planner
+        kept_table optin_process recipient_list sent_mail smart_campaign suppression
+        < definitions mail_planner recipient_table
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
@@ -116,8 +117,8 @@ LEVELS = {
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        access_log client_connections consumer_probe hub pacer response_types state_file users < served_campaign < http
-        < examples vendor_api < control_api < app < serve
+        access_log client_connections consumer_probe hub kept_recipients pacer response_types users < state_file
+        < served_campaign < http < examples vendor_api < control_api < app < serve
     """,
     "server.control_api": """
         emit_operations entry_view state_view stored_operations time_operations user_operations

@@ -16,6 +16,7 @@ from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.clients.kept_table import Row, Table, TableName
 from mockcampaign.clients.mail_commands import MailCommands
 from mockcampaign.clients.recipient_commands import RecipientCommands
+from mockcampaign.clients.recipient_table import MakeRows, in_memory
 from mockcampaign.clients.sent_mail import SentMail
 from mockcampaign.clients.suppression_commands import SuppressionCommands
 from mockcampaign.errors import NotFoundError
@@ -47,12 +48,17 @@ class Clients:
         start: int,
         first_id: int,
         definitions: Mapping[int, ClientDefinition] = {},
+        make_rows: MakeRows = in_memory,
     ) -> None:
-        """`seed(client_id)` is that of a client. Raises `InvalidInputError` for contradicting definitions."""
+        """`seed(client_id)` is that of a client, and `make_rows` makes the rows of recipients.
+
+        Raises `InvalidInputError` for contradicting definitions.
+        """
         self._outlet = outlet
         self._seed = seed
         self._start = start
         self._definitions = definitions
+        self._make_rows = make_rows
         self._clients: dict[int, Client] = {}
         self._ids = Ids(first_id)
         self.changed_tables: dict[TableName, Table[Any, Any]] = {}
@@ -76,6 +82,7 @@ class Clients:
                 self._ids,
                 self._definitions.get(client_id, ClientDefinition()),
                 self.changed_tables,
+                self._make_rows,
             )
             found = self._clients[client_id] = Client(store, self._outlet)
         found.state.settle(self._outlet.now)

@@ -19,6 +19,7 @@ from mockcampaign.clients.kept_table import Key, Row, Table, TableName, Value
 from mockcampaign.clients.mail_planner import MailPlanner
 from mockcampaign.clients.optin_process import OptinProcess, OptinType
 from mockcampaign.clients.recipient_list import EMAIL, Recipient, RecipientList
+from mockcampaign.clients.recipient_table import MakeRows, RecipientTable, in_memory
 from mockcampaign.clients.sent_mail import MailEvent, SendStatus, SentMail
 from mockcampaign.clients.smart_campaign import NOUNS, CampaignKind, CampaignStatus, Message, SmartCampaign
 from mockcampaign.clients.suppression import Blocklist, BlocklistEntry, Unsubscribe
@@ -33,8 +34,11 @@ from mockcampaign.text import unknown
 MAILS_MAX = 50_000
 """Number of mails of a client that are remembered. Ours: older ones are forgotten, but not their effects."""
 
-RECIPIENTS_MAX = 50_000
-"""Maximum number of recipients of a list. Ours: a mailing to them is planned within seconds."""
+RECIPIENTS_MAX = 1_000_000
+"""Maximum number of recipients of a list. Ours."""
+
+BOUNCED_MAX = 50_000
+"""Number of addresses whose bounces are remembered. Ours: the oldest ones are forgotten."""
 
 PERSONS_FROM = 1 << 31
 """Number of the first person. Recipients of generated mailings have lower ones."""
@@ -146,17 +150,20 @@ class ClientStore:
         ids: Ids,
         definition: ClientDefinition,
         tables: dict[TableName, Table[Any, Any]] | None = None,
+        make_rows: MakeRows = in_memory,
     ) -> None:
         """Begin with what every client has, and with what the definition adds. `tables` gets those that change.
 
-        Raises `InvalidInputError` for an id that is taken, or a name that no list has.
+        `make_rows` makes the rows of the recipients of each list. Raises `InvalidInputError` for an id that is taken,
+        or a name that no list has.
         """
         self._tables = {} if tables is None else tables
+        self._make_rows = make_rows
         self.client_id = client_id
         self.ids = ids
         self.planner = MailPlanner(seed, definition.rates)
         self.lists: dict[int, RecipientList] = {}
-        self.recipients: dict[int, Table[str, Recipient]] = {}
+        self.recipients: dict[int, RecipientTable] = {}
         """Recipients by the id of their list and their own."""
         self.optin_processes: dict[int, OptinProcess] = {}
         self.campaigns: Table[int, SmartCampaign] = self._table("campaigns", int, SmartCampaign)
@@ -181,20 +188,17 @@ class ClientStore:
         """Mailing of events that belong to none, such as an unsubscribe by a call."""
         self._begin(definition)
         self.campaigns.begin()
-        for recipients in self.recipients.values():
-            recipients.begin()
 
     def _table(self, name: str, key: type[Key], value: type[Value]) -> Table[Key, Value]:
         return Table((self.client_id, name), (key, value), self._tables)
 
     def resume(self, rows: list[Row]) -> None:
         """Take over the changes that an equal store has made since its beginning."""
-        tables: list[Table[Any, Any]] = [self.campaigns, self.unsubscribes, self.mails, *self.recipients.values()]
+        tables: list[Table[Any, Any]] = [self.campaigns, self.unsubscribes, self.mails]
         tables += [self._blocked, self._counts, self._bounces, self._moments]
         by_name = {table.name[1]: table for table in tables}
         for _, name, key, value in rows:
-            if name in by_name:  # a list may be defined no longer
-                by_name[name].resume(key, value)
+            by_name[name].resume(key, value)
         self.blocklist.refresh()
         settled = self._moments[0].settled
         for mail in self.mails.values():
@@ -263,10 +267,13 @@ class ClientStore:
             created=self._start,
             modified=self._start,
         )
-        recipients: Table[str, Recipient] = self._table(f"recipients of {number}", str, Recipient)
-        self.recipients[number] = recipients
-        for one in definition.recipients:
-            recipients[one.id] = self.new_recipient(one.id, one.address or one.id, dict(one.data), self._start)
+        recipients = self.recipients[number] = RecipientTable(self._make_rows(self.client_id, number))
+        recipients.define(
+            [
+                self.new_recipient(one.id, one.address or one.id, dict(one.data), self._start)
+                for one in definition.recipients
+            ]
+        )
         return number
 
     def _add_campaign(
@@ -321,10 +328,10 @@ class ClientStore:
             raise NotFoundError(f"the recipient does not exist in recipient list {list_id}")
         return found
 
-    def accessible_recipients(self, list_id: int) -> list[Recipient]:
-        """Return the recipients of a list who are not pending. Raises as `get_list` does."""
+    def recipients_of(self, list_id: int) -> RecipientTable:
+        """Return the recipients of a list. Raises as `get_list` does."""
         self.get_list(list_id)
-        return [one for one in self.recipients[list_id].values() if not one.is_pending]
+        return self.recipients[list_id]
 
     def get_optin_process(self, process_id: int) -> OptinProcess:
         """Return an opt-in process. Raises `ConflictError`: no such process of this client (documented as 409)."""
@@ -393,8 +400,8 @@ class ClientStore:
 
     def address_of(self, recipient_id: str) -> str:
         """Return the address of a recipient of any list, or the id if there is none."""
-        found = next((one[recipient_id] for one in self.recipients.values() if recipient_id in one), None)
-        return recipient_id if found is None else found.address
+        found = (one.get(recipient_id) for one in self.recipients.values())
+        return next((one.address for one in found if one is not None), recipient_id)
 
     # Writing
 
@@ -481,7 +488,7 @@ class ClientStore:
                 hard, soft = self.bounces(facts.address)
                 bounces = Bounces(hard + (event.detail == HARD), soft + (event.detail == SOFT))
                 self._bounces[facts.address.lower()] = bounces
-                if len(self._bounces) > RECIPIENTS_MAX:
+                if len(self._bounces) > BOUNCED_MAX:
                     del self._bounces[next(iter(self._bounces))]
             case EventType.UNSUBSCRIBE if facts.recipient_id not in self.unsubscribes:
                 self.unsubscribes[facts.recipient_id] = Unsubscribe(
@@ -502,8 +509,9 @@ class ClientStore:
 
     def _confirm(self, list_id: int, recipient_id: str, now: int) -> None:
         recipients = self.recipients.get(list_id)
-        if recipients is not None and recipient_id in recipients:
-            recipients[recipient_id] = msgspec.structs.replace(recipients[recipient_id], is_pending=False, modified=now)
+        found = None if recipients is None else recipients.get(recipient_id)
+        if recipients is not None and found is not None:
+            recipients[recipient_id] = msgspec.structs.replace(found, is_pending=False, modified=now)
 
 
 def check_definition(client_id: int, definition: ClientDefinition) -> None:

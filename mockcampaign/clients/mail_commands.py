@@ -27,6 +27,9 @@ ACTS = (
 )
 """Events that a recipient, or its mailbox, can be made to cause. A double opt-in is confirmed in its own mail."""
 
+MAILING_RECIPIENTS_MAX = 50_000
+"""Maximum number of recipients of a smart campaign that starts. Ours: its mails are planned within seconds."""
+
 
 def possible_acts(mail: SentMail) -> tuple[EventType, ...]:
     """Return what the recipient of a mail can do: nothing if the mail is not sent."""
@@ -81,7 +84,7 @@ class MailCommands(ClientCommands):
     def start_mailing(self, campaign_id: int) -> SmartCampaign:
         """Send all mailings of a smart campaign to all recipients of its lists.
 
-        Raises `NotFoundError`, and `ConflictError` if it was started already.
+        Raises `NotFoundError`, and `ConflictError` if it was started already or has too many recipients.
         """
         store, now = self._store, self.now
         campaign = store.get_campaign(campaign_id, CampaignKind.REGULAR)
@@ -89,6 +92,7 @@ class MailCommands(ClientCommands):
             raise ConflictError(
                 f"smart campaign {campaign_id} has status {campaign.status_at(now)}, allowed: one that was not started"
             )
+        self._check_size(campaign)
         campaign = store.campaigns[campaign_id] = msgspec.structs.replace(
             campaign,
             status=CampaignStatus.RUNNING,
@@ -99,11 +103,19 @@ class MailCommands(ClientCommands):
         self._note("smart-campaign", "start", campaign_id)
         for index in range(len(campaign.messages)):
             for list_id in campaign.list_ids:
-                for recipient in list(store.accessible_recipients(list_id)):
-                    self._dispatch(
-                        campaign, list_id, recipient.id, recipient.address, recipient.data, message_index=index
-                    )
+                for recipient in store.recipients_of(list_id).values():
+                    if not recipient.is_pending:
+                        self._dispatch(
+                            campaign, list_id, recipient.id, recipient.address, recipient.data, message_index=index
+                        )
         return campaign
+
+    def _check_size(self, campaign: SmartCampaign) -> None:
+        count = sum(self._store.recipients_of(list_id).accessible_count for list_id in campaign.list_ids)
+        if count > MAILING_RECIPIENTS_MAX:
+            raise ConflictError(
+                f"smart campaign {campaign.id} has {count:,} recipients, allowed: at most {MAILING_RECIPIENTS_MAX:,}"
+            )
 
     def act(
         self,

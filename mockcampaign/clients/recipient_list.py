@@ -62,8 +62,11 @@ class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
     modified: int
 
 
-class Recipient(msgspec.Struct, frozen=True, kw_only=True):
-    """A recipient of one list. Its text form shows nobody."""
+class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A recipient of one list. Its text form shows nobody.
+
+    There can be a million, each encoded without the names of its fields.
+    """
 
     id: str
     address: str

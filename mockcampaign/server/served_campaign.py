@@ -16,6 +16,7 @@ import msgspec
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.clients.recipient_table import in_memory
 from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Happened, Journal
@@ -28,6 +29,7 @@ from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.client_connections import ClientConnections
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.hub import Hub
+from mockcampaign.server.kept_recipients import kept_in
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
 from mockcampaign.server.users import Users
@@ -318,6 +320,7 @@ class ServedCampaign:
             first_object_id=self._next_object_id,
             keeper=state_file,
             kept=None if kept is None else kept.sender,
+            make_rows=in_memory if state_file is None else kept_in(state_file),
         )
         self.campaign.state_file = state_file
         if state_file is not None:
@@ -351,9 +354,13 @@ class ServedCampaign:
             try:
                 self._state_file.commit(self.campaign.now)
             except StateLostError as error:
-                self.lost = error
-                self._stop()
+                self.end(error)
         return self.lost is None
+
+    def end(self, error: StateLostError) -> None:
+        """End the server, because the state file can no longer be used."""
+        self.lost = error
+        self._stop()
 
     def _called(self, call: Called) -> None:
         if self.on_call is not None:

@@ -1,4 +1,4 @@
-"""The state file of a server (`--state`): webhooks, pending events and the journal, in SQLite.
+"""The state file of a server (`--state`): webhooks, pending events, recipients and the journal, in SQLite.
 
 It is notified of each change (`Keeper`, and the journal's listener) and writes it in a transaction that `commit` ends.
 Whoever lets a change be seen from outside, by a response or a request to a consumer, commits before.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,35 +23,46 @@ from mockcampaign.engine.outbox import Attempt, Due, Events, Idle, age_order
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Rates
 from mockcampaign.model import Event, EventType, Webhook
+from mockcampaign.server.kept_recipients import SCHEMA, Values, move_recipients, prepare
 from mockcampaign.whole_files import check_regular, why_not
 
 APPLICATION_ID = 0x6D6F636B
 """Marks our files among those of SQLite: "mock"."""
 
-_MIGRATIONS = (
-    """
-    CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE webhook (id INTEGER PRIMARY KEY, value BLOB NOT NULL, retry BLOB);
-    CREATE TABLE happened (first_serial INTEGER PRIMARY KEY, position INTEGER NOT NULL, created BLOB NOT NULL);
-    CREATE TABLE pending (
-        first_serial INTEGER NOT NULL, webhook_id INTEGER NOT NULL, serials BLOB NOT NULL,
-        PRIMARY KEY (first_serial, webhook_id)
-    ) WITHOUT ROWID;
-    CREATE TABLE scheduled (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, events BLOB NOT NULL);
-    CREATE TABLE mailing (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
-    CREATE TABLE generator (client_id INTEGER PRIMARY KEY, position BLOB NOT NULL);
-    CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
-    """,
-    """
-    CREATE TABLE client_row (
-        id INTEGER PRIMARY KEY, client_id INTEGER NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL, value BLOB,
-        UNIQUE (client_id, name, key)
-    );
-    """,
+_MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], object]], ...] = (
+    (
+        """
+        CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE webhook (id INTEGER PRIMARY KEY, value BLOB NOT NULL, retry BLOB);
+        CREATE TABLE happened (first_serial INTEGER PRIMARY KEY, position INTEGER NOT NULL, created BLOB NOT NULL);
+        CREATE TABLE pending (
+            first_serial INTEGER NOT NULL, webhook_id INTEGER NOT NULL, serials BLOB NOT NULL,
+            PRIMARY KEY (first_serial, webhook_id)
+        ) WITHOUT ROWID;
+        CREATE TABLE scheduled (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, events BLOB NOT NULL);
+        CREATE TABLE mailing (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+        CREATE TABLE generator (client_id INTEGER PRIMARY KEY, position BLOB NOT NULL);
+        CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+        """,
+        bool,
+    ),
+    (
+        """
+        CREATE TABLE client_row (
+            id INTEGER PRIMARY KEY, client_id INTEGER NOT NULL, name TEXT NOT NULL, key BLOB NOT NULL, value BLOB,
+            UNIQUE (client_id, name, key)
+        );
+        """,
+        bool,
+    ),
+    (SCHEMA, move_recipients),
 )
-"""Statements that bring a file from each version to the next. A new file has version 0."""
+"""Statements, and what follows them, that bring a file from each version to the next. A new file has version 0."""
 
-TABLES = ("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal", "client_row")
+TABLES = (
+    *("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal"),
+    *("client_row", "recipient"),
+)
 
 
 class StateLostError(MockcampaignError):
@@ -127,7 +138,7 @@ class StateFile:
         self._path = path
         self._connection = _opened(path)
         self._error: sqlite3.Error | None = None
-        """The first error of a write. Nothing is written after it, and the next commit says so."""
+        """The first error. Nothing is read or written after it, and the next commit says so."""
         self._open = False
         """Whether a transaction is."""
         self._moment = -1
@@ -334,7 +345,7 @@ class StateFile:
 
     def commit(self, now: int) -> None:
         """Write what was kept, as of this moment. Raises `StateLostError`."""
-        if self.is_saved and now == self._moment:
+        if self.is_saved and now == self._moment and self._error is None:
             return
         self._save_pending()
         self._save_journal()
@@ -346,8 +357,7 @@ class StateFile:
             self._number("now", now)
             self._moment = now
         self._execute("COMMIT")
-        if self._error is not None:
-            raise StateLostError(f"state file {self._path}: {self._error}; it is as it was, and the server ends")
+        self._check()
         self._open = False
 
     def _save_pending(self) -> None:
@@ -402,6 +412,26 @@ class StateFile:
                     )
         self._clients.changed_tables.clear()
 
+    # Recipients are read and written when somebody asks for them
+
+    def read(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement, with what is not committed. Raises `StateLostError`."""
+        self._check()
+        try:
+            return list(self._connection.execute(statement, values))
+        except sqlite3.Error as error:
+            self._error = error
+        self._check()
+        return []
+
+    def write(self, statement: str, values: Values) -> None:
+        """Carry out a statement as a part of the next commit, which says if that fails."""
+        self._write(statement, values)
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise StateLostError(f"state file {self._path}: {self._error}; it is as it was, and the server ends")
+
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         if not self._open:
             self._execute("BEGIN IMMEDIATE")
@@ -437,6 +467,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.close()
         locked = getattr(error, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED")
         raise _refused(path, "another process uses it" if locked else str(error)) from None
+    except msgspec.MsgspecError as error:
+        connection.close()
+        raise _refused(path, f"damaged ({error})") from None
     except InvalidInputError:
         connection.close()
         raise
@@ -445,6 +478,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Lock a file, and bring it to the newest version."""
+    prepare(connection)
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("BEGIN EXCLUSIVE")
     [[application_id]] = connection.execute("PRAGMA application_id")
@@ -454,9 +488,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise _refused(path, "another program wrote it")
     if version > len(_MIGRATIONS):
         raise _refused(path, "a newer version of mockcampaign wrote it")
-    for statements in _MIGRATIONS[version:]:
+    for statements, follow_up in _MIGRATIONS[version:]:
         for statement in filter(str.strip, statements.split(";")):
             connection.execute(statement)
+        follow_up(connection)
     if version < len(_MIGRATIONS):
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.clients.mail_commands import ACTS
+from mockcampaign.clients.recipient_table import MakeRows, in_memory
 from mockcampaign.clients.smart_campaign import CampaignKind
 from mockcampaign.errors import RejectedError
 from mockcampaign.events import Rates
@@ -33,10 +34,11 @@ STEPS = st.one_of(
 )
 
 
-def play(steps: list[Any], seed: int) -> Campaign:
+def play(steps: list[Any], seed: int, make_rows: MakeRows = in_memory) -> Campaign:
     """Carry out the steps; those that do not fit the state are rejected."""
     definition = ClientDefinition(rates=LIVELY)
-    campaign = Campaign(AlwaysOkTransport(), seed=seed, clients={DEFAULT_CLIENT_ID: definition})
+    clients = {DEFAULT_CLIENT_ID: definition}
+    campaign = Campaign(AlwaysOkTransport(), seed=seed, clients=clients, make_rows=make_rows)
     [mail] = campaign.client().state.campaigns_of(CampaignKind.EVENT)
     for name, *arguments in steps:
         client = campaign.client()

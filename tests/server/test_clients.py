@@ -59,7 +59,7 @@ def test_a_client_has_contents_from_the_start(tmp_path: Path) -> None:
     assert [one.name for one in state.lists.values()] == ["Recipients", "Transactional recipients", "Shop"]
     shop = state.lists[70001]
     assert [(field.name, field.required) for field in shop.fields] == [("customer", True), ("firstname", False)]
-    [recipient] = state.accessible_recipients(70001)
+    [recipient] = state.recipients_of(70001).values()
     assert (recipient.id, recipient.address, recipient.data["firstname"]) == ("42", "anna@example.com", "Anna")
     assert state.optin_processes[70002].confirmation_mailing_id is not None
     mail = state.find_transactional_mail("Order")

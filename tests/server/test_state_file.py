@@ -19,12 +19,15 @@ from hypothesis.stateful import initialize, rule
 from builders import CLIENT, START
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
+from mockcampaign.clients.recipient_list import Recipient
+from mockcampaign.clients.recipient_table import RecipientTable
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Journal, Resumed
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication, EventType, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.server.kept_recipients import kept_in
 from mockcampaign.server.state_file import StateFile, StateLostError
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 from sent_mails import LIVELY, STEPS, play
@@ -331,8 +334,9 @@ def test_a_full_disk_is_told_at_the_commit_and_the_file_stays_as_it_was(tmp_path
 def contents(campaign: Campaign) -> dict[str, dict[Any, Any]]:
     """Everything that the client of the campaign has, in order."""
     state = campaign.client().state
-    tables = (state.campaigns, state.unsubscribes, state.mails, *state.recipients.values())
+    tables = (state.campaigns, state.unsubscribes, state.mails)
     return {table.name[1]: dict(table) for table in tables} | {
+        "recipients": {number: [*recipients.items()] for number, recipients in state.recipients.items()},
         "blocklist": {entry.pattern: entry for entry in state.blocklist},
         "counts": {number: state.counts(number) for number in state.campaigns},
         "bounces": {mail.facts.address: state.bounces(mail.facts.address) for mail in state.mails.values()},
@@ -346,62 +350,132 @@ def test_clients_go_on_as_if_nothing_had_happened(steps: list[Any], seed: int) -
     campaign = play(steps, seed)
     with tempfile.TemporaryDirectory() as folder:
         file = StateFile(Path(folder, "a"))
-        file.follow(campaign.journal)
-        file.follow_clients(campaign.clients)
-        file.commit(campaign.now)
-        file = killed(file, Path(folder, "b"))
-        kept = file.load()
-        file.close()
-    assert kept is not None
-    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(rates=LIVELY)}
-    after = Campaign(
-        AlwaysOkTransport(),
-        seed=seed,
-        clients=definitions,
-        start=campaign.now,
-        first_object_id=kept.next_object_id,
-        kept=msgspec.structs.replace(kept.sender, start=DEFAULT_START),
-    )
-    after.clients.resume(kept.client_rows)
-    assert contents(after) == contents(campaign)
-    assert [*contents(after)["mails"]] == [*contents(campaign)["mails"]]
-    later = campaign.now + 40 * DAY
-    for one in (campaign, after):
-        one.client().state.settle(later)
-    assert contents(after) == contents(campaign)
-    assert after.next_object_id == campaign.next_object_id
+        equal = play(steps, seed, kept_in(file))
+        file.follow(equal.journal)
+        file.follow_clients(equal.clients)
+        file.commit(equal.now)
+        with closing(killed(file, Path(folder, "b"))) as file:
+            kept = file.load()
+            assert kept is not None
+            definitions = {DEFAULT_CLIENT_ID: ClientDefinition(rates=LIVELY)}
+            after = Campaign(
+                AlwaysOkTransport(),
+                seed=seed,
+                clients=definitions,
+                start=campaign.now,
+                first_object_id=kept.next_object_id,
+                kept=msgspec.structs.replace(kept.sender, start=DEFAULT_START),
+                make_rows=kept_in(file),
+            )
+            after.clients.resume(kept.client_rows)
+            assert contents(after) == contents(campaign)
+            assert [*contents(after)["mails"]] == [*contents(campaign)["mails"]]
+            later = campaign.now + 40 * DAY
+            for one in (campaign, after):
+                one.client().state.settle(later)
+            assert contents(after) == contents(campaign)
+            assert after.next_object_id == campaign.next_object_id
 
 
 def test_what_was_there_from_the_start_and_is_gone_stays_away(tmp_path: Path) -> None:
     definitions = {DEFAULT_CLIENT_ID: ClientDefinition(lists=(ListDefinition(name="team", recipients=(RECIPIENT,)),))}
-    campaign = Campaign(AlwaysOkTransport(), clients=definitions)
-    team = campaign.client().state.find_list("team").id
-    campaign.client().remove_recipient(team, RECIPIENT.id)
     file = StateFile(tmp_path / "a")
-    file.follow_clients(campaign.clients)
+    campaign = Campaign(AlwaysOkTransport(), clients=definitions, make_rows=kept_in(file))
+    team = campaign.client().state.find_list("team").id
+    assert [*campaign.client().state.recipients[team]] == [RECIPIENT.id]
+    campaign.client().remove_recipient(team, RECIPIENT.id)
     file.commit(campaign.now)
     file = killed(file, tmp_path / "b")
-    kept = file.load()
-    file.close()
-    assert kept is not None
-    after = Campaign(AlwaysOkTransport(), clients=definitions)
-    assert [*after.client().state.recipients[team]] == [RECIPIENT.id]
-    after.clients.resume(kept.client_rows)
+    after = Campaign(AlwaysOkTransport(), clients=definitions, make_rows=kept_in(file))
     assert [*after.client().state.recipients[team]] == []
+    after.client().add_recipient(team, RECIPIENT.id)
+    assert [*after.client().state.recipients[team]] == [RECIPIENT.id]
 
 
-def test_a_file_of_the_first_version_gets_what_is_new(tmp_path: Path) -> None:
+def brought_back(path: Path, version: int) -> sqlite3.Connection:
+    """A file as an earlier version left it."""
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE recipient")
+    if version < 2:
+        connection.execute("DROP TABLE client_row")
+    connection.execute(f"PRAGMA user_version = {version}")
+    return connection
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_earlier_version_gets_what_is_new(version: int, tmp_path: Path) -> None:
     path = tmp_path / "state"
     box, file = begun(path)
     webhook = box.create(CLIENT, EventType.OPEN, "http://consumer/")
     file.commit(box.clock.now)
     file.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE client_row")
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    brought_back(path, version).close()
     with closing(StateFile(path)) as file:
         kept = file.load()
+        assert file.read("SELECT * FROM recipient") == []
     assert kept is not None
     assert [one.webhook for one in kept.sender.webhooks] == [webhook]
     assert kept.client_rows == []
+
+
+def named(recipient_id: str, *, is_pending: bool) -> dict[str, object]:
+    return {
+        "id": recipient_id,
+        "address": "anna@example.com",
+        "data": {"firstname": "Anna"},
+        "person": 7,
+        "created": 1,
+        "modified": 2,
+        "optin_mail_id": "mail",
+        "is_pending": is_pending,
+    }
+
+
+def test_recipients_of_an_earlier_version_are_still_there(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    StateFile(path).close()
+    with closing(brought_back(path, 2)) as connection, connection:
+        for name, key, value in (
+            ("recipients of 20", "b", named("b", is_pending=False)),
+            ("unsubscribes", "b", {}),
+            ("recipients of 20", "a", named("a", is_pending=True)),
+            ("recipients of 20", "c", None),
+        ):
+            encoded = None if value is None else msgspec.msgpack.encode(value)
+            connection.execute(
+                "INSERT INTO client_row (client_id, name, key, value) VALUES (10, ?, ?, ?)",
+                (name, msgspec.msgpack.encode(key), encoded),
+            )
+    with closing(StateFile(path)) as file:
+        table = RecipientTable(kept_in(file)(10, 20))
+        table.define([msgspec.structs.replace(table["b"], id="c"), msgspec.structs.replace(table["b"], id="d")])
+        assert [*table] == ["d", "b", "a"]
+        assert table["a"] == Recipient(**named("a", is_pending=True))  # type: ignore[arg-type]
+        assert (len(table), table.accessible_count) == (3, 2)
+        assert file.read("SELECT name FROM client_row") == [("unsubscribes",)]
+
+
+def test_a_damaged_recipient_of_an_earlier_version_is_refused_and_the_file_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    StateFile(path).close()
+    with closing(brought_back(path, 2)) as connection, connection:
+        connection.execute(
+            "INSERT INTO client_row (client_id, name, key, value) VALUES (10, 'recipients of 20', ?, ?)",
+            (msgspec.msgpack.encode("a"), msgspec.msgpack.encode({"id": 3})),
+        )
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="damaged"):
+            StateFile(path)
+
+
+def test_a_failed_read_is_an_error_of_the_file_and_nothing_is_written_after_it(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a")
+    box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    with pytest.raises(StateLostError, match="no such table: absent"):
+        file.read("SELECT * FROM absent")
+    for refused in (lambda: file.commit(box.clock.now), lambda: file.read("SELECT 1")):
+        with pytest.raises(StateLostError, match="no such table: absent"):
+            refused()
+    box.create(CLIENT, EventType.CLICK, "http://consumer/")
+    assert len(resumed(killed(file, tmp_path / "b")).registry.all()) == 1

@@ -40,6 +40,7 @@ from mockcampaign.server.http.request import (
 )
 from mockcampaign.server.http.request_fields import attribute_fields, is_number, read_fields, shown, struct_fields
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign
+from mockcampaign.server.state_file import StateLostError
 from mockcampaign.serving.client_connection import ClientConnection, connection_of
 from mockcampaign.wallclock import pause
 
@@ -268,6 +269,9 @@ class Performer:
                 result = await served.until_interrupted(result)
             if operation.method != "GET":
                 served.save()
+        except StateLostError as error:
+            served.end(error)
+            raise RequestRejectedError(503, str(error)) from None
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
         except RejectedError as error:

@@ -68,9 +68,14 @@ def page(
     limit: int,
 ) -> Page:
     """Return the page of a collection that a call asks for."""
-    shown = [represent(element) for element in elements[offset : offset + limit]]
+    shown: list[object] = [represent(element) for element in elements[offset : offset + limit]]
+    return page_of(kind, call, shown, len(elements), offset=offset, limit=limit)
+
+
+def page_of(kind: type[Page], call: Call, shown: list[object], total: int, *, offset: int, limit: int) -> Page:
+    """Return the page that consists of these elements, of so many in all."""
     links = []
-    if offset + limit < len(elements):
+    if offset + limit < total:
         links.append(RestApiLink("next", _address(call, offset + limit, limit)))
     if offset:
         links.append(RestApiLink("previous", _address(call, max(0, offset - limit), limit)))

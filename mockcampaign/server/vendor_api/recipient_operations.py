@@ -23,7 +23,7 @@ from mockcampaign.server.http.request_fields import (
     about,
     between,
 )
-from mockcampaign.server.vendor_api.collection import RECIPIENTS_LIMIT_MAX, ordered, page
+from mockcampaign.server.vendor_api.collection import RECIPIENTS_LIMIT_MAX, page_of
 from mockcampaign.server.vendor_api.recipient_list_operations import NOT_OF_CLIENT, RecipientListFields, client_of
 from mockcampaign.server.vendor_api.representations import (
     RestCount,
@@ -124,26 +124,25 @@ class AddRecipientsBody(RecipientListFields, frozen=True, kw_only=True):
 
 
 def _select(call: Call, query: RecipientQuery) -> RestRecipientStreamingCollection:
-    found = client_of(call, query).state.accessible_recipients(query.recipient_list_id)
-
-    def key(recipient: Recipient) -> str:
-        return recipient.id if query.sort == "id" else recipient.data.get(query.sort, "")
+    recipients = client_of(call, query).state.recipients_of(query.recipient_list_id)
+    descending = query.direction is Direction.DESC
+    shown = recipients.page(query.sort, query.offset, query.limit, descending=descending)
 
     def represent(recipient: Recipient) -> object:
         return _with_attributes(recipient, query.attribute_names, query.include_optin_data)
 
-    return page(
+    return page_of(
         RestRecipientStreamingCollection,
         call,
-        ordered(found, key, query.direction),
-        represent,
+        [represent(recipient) for recipient in shown],
+        recipients.accessible_count,
         offset=query.offset,
         limit=query.limit,
     )
 
 
 def _count(call: Call, fields: RecipientListFields) -> RestCount:
-    return RestCount(count=len(client_of(call, fields).state.accessible_recipients(fields.recipient_list_id)))
+    return RestCount(count=client_of(call, fields).state.recipients_of(fields.recipient_list_id).accessible_count)
 
 
 def _get(call: Call, query: OneRecipientQuery) -> object:
@@ -205,8 +204,7 @@ _REASONS = {
 
 def _is_valid(call: Call, query: ValidQuery) -> RestRecipientValid:
     client = client_of(call, query)
-    client.state.get_list(query.recipient_list_id)
-    found = client.state.recipients[query.recipient_list_id].get(query.recipient_id)
+    found = client.state.recipients_of(query.recipient_list_id).get(query.recipient_id)
     reason: Any = "not_found"
     if found is not None and not found.is_pending:
         obstacle = client.state.obstacle(found.id, found.address, call.served.campaign.policy)

@@ -276,7 +276,7 @@ def show_list(store: ClientStore, found: RecipientList) -> RestRecipientList:
         id=found.id,
         name=found.name,
         description=found.description,
-        recipients=len(store.accessible_recipients(found.id)),
+        recipients=store.recipients[found.id].accessible_count,
         media_types=["email"],
         test_list=found.is_test,
         for_transaction_api=found.is_transactional,

@@ -1,0 +1,151 @@
+"""The recipients of one list: one set of rules, whether their rows are in memory or in a file.
+
+Rows are encoded recipients. So a million of them takes a third of a gigabyte in memory, and next to nothing of it if a
+state file has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mockcampaign.clients.recipient_list import Recipient
+
+ID = "id"
+"""Name by which pages are sorted by the ids of recipients. Other names are those of attributes."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Recipient).decode
+
+
+class RecipientRows(Protocol):
+    """The rows of one list, in the order in which they were added."""
+
+    def define(self, rows: dict[str, bytes]) -> None:
+        """Begin with the rows that the list has from the start, where no change says otherwise."""
+
+    def get(self, recipient_id: str) -> bytes | None:
+        """Return a row, or None."""
+
+    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
+        """Add a row at the end, or replace it at its place."""
+
+    def remove(self, recipient_id: str) -> None:
+        """Remove a row, if there is one."""
+
+    def counts(self) -> tuple[int, int]:
+        """Return the numbers of rows and of pending ones."""
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids in order. The rows may change meanwhile."""
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+        """Return a part of the rows that are not pending, sorted by id or by an attribute."""
+
+
+def attribute_of(row: bytes, name: str) -> str:
+    """Return an attribute of a recipient's row, which is empty if there is none."""
+    return _decode(row).data.get(name, "")
+
+
+class MemoryRows:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, bytes] = {}
+        self._pending: set[str] = set()
+        self._sorted: list[str] | None = None
+        """Ids in order, until one is added or removed."""
+
+    def define(self, rows: dict[str, bytes]) -> None:
+        """See `RecipientRows`; so for all methods."""
+        self._rows.update(rows)
+
+    def get(self, recipient_id: str) -> bytes | None:
+        return self._rows.get(recipient_id)
+
+    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
+        if recipient_id not in self._rows:
+            self._sorted = None
+        self._rows[recipient_id] = row
+        (self._pending.add if is_pending else self._pending.discard)(recipient_id)
+
+    def remove(self, recipient_id: str) -> None:
+        if self._rows.pop(recipient_id, None) is not None:
+            self._sorted = None
+            self._pending.discard(recipient_id)
+
+    def counts(self) -> tuple[int, int]:
+        return len(self._rows), len(self._pending)
+
+    def ids(self) -> Iterator[str]:
+        return iter(list(self._rows))
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+        if sort == ID:
+            if self._sorted is None:
+                self._sorted = sorted(self._rows)
+            ids = self._sorted
+        else:
+            ids = sorted(self._rows, key=lambda one: attribute_of(self._rows[one], sort))
+        if self._pending:
+            ids = [one for one in ids if one not in self._pending]
+        last = len(ids) - 1
+        places = range(offset, min(offset + limit, len(ids)))
+        return [self._rows[ids[last - place if descending else place]] for place in places]
+
+
+class RecipientTable(MutableMapping[str, Recipient]):
+    """The recipients of one list by their ids."""
+
+    def __init__(self, rows: RecipientRows) -> None:
+        self._rows = rows
+
+    def __getitem__(self, recipient_id: str) -> Recipient:
+        row = self._rows.get(recipient_id)
+        if row is None:
+            raise KeyError(recipient_id)
+        return _decode(row)
+
+    def __contains__(self, recipient_id: object) -> bool:
+        return isinstance(recipient_id, str) and self._rows.get(recipient_id) is not None
+
+    def __setitem__(self, recipient_id: str, recipient: Recipient) -> None:
+        self._rows.put(recipient_id, _encode(recipient), is_pending=recipient.is_pending)
+
+    def __delitem__(self, recipient_id: str) -> None:
+        self._rows.remove(recipient_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._rows.ids()
+
+    def __len__(self) -> int:
+        return self._rows.counts()[0]
+
+    def define(self, recipients: Sequence[Recipient]) -> None:
+        """Begin with the recipients that are always there from the start, where no change says otherwise."""
+        self._rows.define({one.id: _encode(one) for one in recipients})
+
+    @property
+    def accessible_count(self) -> int:
+        """Number of recipients who are not pending."""
+        count, pending = self._rows.counts()
+        return count - pending
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
+        """Return a part of the recipients who are not pending, sorted by `ID` or by an attribute.
+
+        Those with equal attributes are in the order in which they were added, or in reverse.
+        """
+        return [_decode(row) for row in self._rows.page(sort, offset, limit, descending=descending)]
+
+
+MakeRows = Callable[[int, int], RecipientRows]
+"""Makes the rows of a client's list, by the ids of both."""
+
+
+def in_memory(client_id: int, list_id: int) -> RecipientRows:
+    """Make rows in memory."""
+    return MemoryRows()

@@ -1,0 +1,180 @@
+"""Recipients in a state file: read when somebody asks for them, so that a million costs neither start-up nor memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from mockcampaign.clients.recipient_list import Recipient
+from mockcampaign.clients.recipient_table import ID, attribute_of
+
+SCHEMA = """
+    CREATE TABLE recipient (
+        place INTEGER PRIMARY KEY, client_id INTEGER NOT NULL, list_id INTEGER NOT NULL, id TEXT NOT NULL,
+        state INTEGER NOT NULL, is_defined INTEGER NOT NULL, value BLOB
+    );
+    CREATE INDEX recipient_by_id ON recipient (client_id, list_id, id, state);
+    CREATE INDEX recipient_as_defined ON recipient (client_id, list_id, place) WHERE is_defined;
+"""
+"""The table, whose order is that of places. `is_defined`: the row is as the list has it from the start."""
+
+ACCESSIBLE, PENDING, GONE = 0, 1, 2
+"""States of a row. Of recipients from the start, a row has to say that they are gone."""
+
+_IDS_AT_ONCE = 1_000
+_OF_LIST = "FROM recipient WHERE client_id = ? AND list_id = ?"
+_INSERT = "INSERT INTO recipient (client_id, list_id, id, state, is_defined, value, place) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+Values = tuple[object, ...]
+
+
+class File(Protocol):
+    """The state file: rows are read and written in the transaction that is open."""
+
+    def read(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement."""
+
+    def write(self, statement: str, values: Values) -> None:
+        """Carry out a statement, at the latest before the next row is read."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions that statements on recipients call."""
+    connection.create_function("attribute_of", 2, attribute_of, deterministic=True)
+
+
+class _NamedRecipient(Recipient, frozen=True, kw_only=True, array_like=False):
+    """A recipient as files had it before there was a table for them: with the names of its fields."""
+
+
+def move_recipients(connection: sqlite3.Connection) -> None:
+    """Move recipients from the rows of clients to their own table. Raises `msgspec.MsgspecError` for a damaged one."""
+    of_lists = "FROM client_row WHERE name LIKE 'recipients of %'"
+    for client_id, name, key, value in connection.execute(f"SELECT client_id, name, key, value {of_lists} ORDER BY id"):
+        recipient_id = msgspec.msgpack.decode(key, type=str)
+        state, row = GONE, None
+        if value is not None:
+            found = msgspec.msgpack.decode(value, type=_NamedRecipient)
+            state = PENDING if found.is_pending else ACCESSIBLE
+            row = msgspec.msgpack.encode(Recipient(**msgspec.structs.asdict(found)))
+        connection.execute(_INSERT, (client_id, int(name.split()[-1]), recipient_id, state, False, row, None))
+    connection.execute(f"DELETE {of_lists}")
+
+
+class KeptRows:
+    """The rows of one list. See `RecipientRows` for its methods."""
+
+    def __init__(self, file: File, client_id: int, list_id: int) -> None:
+        self._file = file
+        self._list = (client_id, list_id)
+        self._defined: frozenset[str] = frozenset()
+        self._counts = dict.fromkeys((ACCESSIBLE, PENDING, GONE), 0)
+        self._counts.update(file.read(f"SELECT state, count(*) {_OF_LIST} GROUP BY state", self._list))
+        self._order: tuple[str, array[int]] | None = None
+        """Attribute by which a page was sorted, and all places in its order, until something changes."""
+
+    def define(self, rows: dict[str, bytes]) -> None:
+        self._defined = frozenset(rows)
+        read = self._file.read
+        before = read(f"SELECT id, value {_OF_LIST} AND is_defined ORDER BY place", self._list)
+        changed = {recipient_id for recipient_id in rows if (found := self._find(recipient_id)) and not found[2]}
+        wanted = [(recipient_id, row) for recipient_id, row in rows.items() if recipient_id not in changed]
+        if before == wanted:
+            return
+        self._file.write(f"DELETE {_OF_LIST} AND is_defined", self._list)
+        [[lowest]] = read("SELECT coalesce(min(place), 0) FROM recipient")
+        for place, (recipient_id, row) in enumerate(wanted, min(lowest, 0) - len(wanted)):
+            self._file.write(_INSERT, (*self._list, recipient_id, ACCESSIBLE, True, row, place))
+        self._counts[ACCESSIBLE] += len(wanted) - len(before)
+
+    def get(self, recipient_id: str) -> bytes | None:
+        found = self._file.read(f"SELECT value {_OF_LIST} AND id = ?", (*self._list, recipient_id))
+        row: bytes | None = found[0][0] if found else None
+        return row
+
+    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
+        state, found = PENDING if is_pending else ACCESSIBLE, self._find(recipient_id)
+        if found is not None and found[1] == GONE:
+            self._file.write("DELETE FROM recipient WHERE place = ?", (found[0],))
+        if found is None or found[1] == GONE:
+            self._file.write(_INSERT, (*self._list, recipient_id, state, False, row, None))
+        else:
+            self._file.write(
+                "UPDATE recipient SET state = ?, is_defined = 0, value = ? WHERE place = ?", (state, row, found[0])
+            )
+        self._count(found, state)
+
+    def remove(self, recipient_id: str) -> None:
+        found = self._find(recipient_id)
+        if found is None or found[1] == GONE:
+            return
+        if recipient_id in self._defined:
+            statement = f"UPDATE recipient SET state = {GONE}, is_defined = 0, value = NULL WHERE place = ?"
+            self._file.write(statement, (found[0],))
+            self._count(found, GONE)
+        else:
+            self._file.write("DELETE FROM recipient WHERE place = ?", (found[0],))
+            self._count(found, None)
+
+    def counts(self) -> tuple[int, int]:
+        pending = self._counts[PENDING]
+        return self._counts[ACCESSIBLE] + pending, pending
+
+    def ids(self) -> Iterator[str]:
+        places = [(-(1 << 62), "")]
+        while places:
+            values = (*self._list, places[-1][0])
+            places = self._file.read(
+                f"SELECT place, id {_OF_LIST} AND place > ? AND state != {GONE} ORDER BY place LIMIT {_IDS_AT_ONCE}",
+                values,
+            )
+            yield from (recipient_id for _, recipient_id in places)
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+        if sort != ID:
+            return self._page_by_attribute(sort, offset, limit, descending=descending)
+        found = self._file.read(
+            # The places come from the index alone, however many are skipped.
+            f"SELECT place {_OF_LIST} AND state = {ACCESSIBLE} ORDER BY id {'DESC' if descending else 'ASC'} "
+            "LIMIT ? OFFSET ?",
+            (*self._list, limit, offset),
+        )
+        return self._values([place for (place,) in found])
+
+    def _page_by_attribute(self, name: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+        if self._order is None or self._order[0] != name:
+            found = self._file.read(
+                f"SELECT place {_OF_LIST} AND state = {ACCESSIBLE} ORDER BY attribute_of(value, ?), place",
+                (*self._list, name),
+            )
+            self._order = name, array("q", (place for (place,) in found))
+        places = self._order[1]
+        last = len(places) - 1
+        wanted = range(offset, min(offset + limit, len(places)))
+        return self._values([places[last - one if descending else one] for one in wanted])
+
+    def _values(self, places: list[int]) -> list[bytes]:
+        read = self._file.read
+        return [read("SELECT value FROM recipient WHERE place = ?", (place,))[0][0] for place in places]
+
+    def _find(self, recipient_id: str) -> tuple[int, int, int] | None:
+        """Return place, state and `is_defined` of a row, or None."""
+        found = self._file.read(f"SELECT place, state, is_defined {_OF_LIST} AND id = ?", (*self._list, recipient_id))
+        return found[0] if found else None
+
+    def _count(self, found: tuple[int, int, int] | None, state: int | None) -> None:
+        """Count a row that had one state and has another."""
+        self._order = None
+        if found is not None:
+            self._counts[found[1]] -= 1
+        if state is not None:
+            self._counts[state] += 1
+
+
+def kept_in(file: File) -> Callable[[int, int], KeptRows]:
+    """Return what makes the rows of a client's list in a state file."""
+    return lambda client_id, list_id: KeptRows(file, client_id, list_id)
