@@ -11,6 +11,15 @@ class InvalidInputError(MockcampaignError):
     """Input that is rejected before anything acts on it; the text says what, where, and what is allowed."""
 
 
+class WrongFieldsError(InvalidInputError):
+    """Several fields of one input are rejected together."""
+
+    def __init__(self, violations: list[str]) -> None:
+        """`violations`: one for each wrong field, in the form `field: what, allowed: …`."""
+        super().__init__("; ".join(violations))
+        self.violations = violations
+
+
 class MisuseError(MockcampaignError):
     """A test uses mockcampaign in a way that cannot work; the text says what to do instead."""
 

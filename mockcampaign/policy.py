@@ -34,7 +34,7 @@ lies in the consumer's future."""
 
 _FROM_ONE = (
     *("batch_events_max", "retry_interval", "event_age_max", "timeout", "webhooks_per_client_max"),
-    *("hard_bounces_max", "soft_bounces_max"),
+    *("connections_per_client_max", "recipient_reads_per_client_max", "hard_bounces_max", "soft_bounces_max"),
 )
 
 
@@ -59,6 +59,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connections_per_client_max: int = 40
     """Maximum number of connections on which a client calls the REST API at the same time. Documented; that further
     ones get status 429 is assumed."""
+    recipient_reads_per_client_max: int = 10
+    """Maximum number of calls that list or count the recipients of any of a client's lists at the same time; further
+    ones get status 429. Documented. As calls take no time here, only those overlap that a fault holds (assumed)."""
     suspend_after: int = 0
     """Time of uninterrupted failures after which a failed attempt suspends its webhook; 0: never. That webhooks can be
     suspended is documented; when, and so that they never are by themselves, is assumed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Any, Protocol
@@ -270,7 +271,7 @@ class ClientStore:
         recipients = self.recipients[number] = RecipientTable(self._make_rows(self.client_id, number))
         recipients.define(
             [
-                self.new_recipient(one.id, one.address or one.id, dict(one.data), self._start)
+                self.new_recipient(number, one.id, one.address or one.id, one.data, self._start)
                 for one in definition.recipients
             ]
         )
@@ -423,13 +424,20 @@ class ClientStore:
         if len(recipients) > RECIPIENTS_MAX:
             del recipients[next(iter(recipients))]
 
-    def new_recipient(self, recipient_id: str, address: str, data: dict[str, str], now: int) -> Recipient:
-        """Return a recipient who is not yet in a list."""
-        data.setdefault(EMAIL, address)
+    def new_recipient(
+        self, list_id: int, recipient_id: str, address: str, data: Mapping[str, str], now: int
+    ) -> Recipient:
+        """Return a recipient who is not yet in the list. Raises `WrongFieldsError` if it has not all required fields.
+
+        That the address and the id stand for the fields that they are values of is assumed.
+        """
+        found = self.lists[list_id]
+        complete = {found.id_field: recipient_id, EMAIL: address, **data}
+        found.check_required(complete)
         return Recipient(
             id=recipient_id,
             address=address,
-            data=data,
+            data=complete,
             person=self.person_of(recipient_id),
             created=now,
             modified=now,

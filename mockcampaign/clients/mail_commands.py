@@ -63,7 +63,8 @@ class MailCommands(ClientCommands):
     ) -> SentMail:
         """Send a transactional mail to a recipient, who is added to the list.
 
-        Raises `NotFoundError` for an unknown mail, and `InvalidInputError` if it is not assigned to the list.
+        Raises `NotFoundError` for an unknown mail, and `InvalidInputError` if it is not assigned to the list or the
+        recipient lacks a required field of it (assumed: the vendor's description names only the call's own fields).
         """
         store, now = self._store, self.now
         campaign = store.get_campaign(transactional_mail_id, CampaignKind.EVENT)
@@ -74,9 +75,10 @@ class MailCommands(ClientCommands):
             )
         known = store.recipients[list_id].get(recipient_id)
         if known is None:
-            known = store.new_recipient(recipient_id, data.get(EMAIL) or recipient_id, dict(data), now)
+            known = store.new_recipient(list_id, recipient_id, data.get(EMAIL) or recipient_id, data, now)
         else:
             known = changed(known, data, AttributeMode.SET, now)
+            store.get_list(list_id).check_required(known.data, data)
         store.put_recipient(list_id, known)
         is_running = campaign.status_at(now) is CampaignStatus.RUNNING
         return self._dispatch(campaign, list_id, recipient_id, known.address, data, is_running=is_running)

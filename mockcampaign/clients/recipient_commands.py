@@ -104,7 +104,7 @@ class RecipientCommands(ClientCommands):
         """Add a recipient, who takes part in an opt-in process if there is one.
 
         Raises `ConflictError` if the recipient exists or must not get mails, and `InvalidInputError` for a missing
-        address or an unknown process.
+        address, a missing required field or an unknown process.
         """
         store = self._store
         store.get_list(list_id)
@@ -137,8 +137,12 @@ class RecipientCommands(ClientCommands):
     def change_recipient(
         self, list_id: int, recipient_id: str, data: Mapping[str, str], mode: AttributeMode = AttributeMode.SET
     ) -> Recipient:
-        """Change attributes of a recipient. Raises `NotFoundError` or `ConflictError`."""
+        """Change attributes of a recipient.
+
+        Raises `NotFoundError` or `ConflictError`, and `InvalidInputError` if a required field would be empty.
+        """
         recipient = changed(self._store.get_recipient(list_id, recipient_id), data, mode, self.now)
+        self._store.get_list(list_id).check_required(recipient.data, data)
         self._store.recipients[list_id][recipient_id] = recipient
         self._note("recipient", "change", list_id)
         return recipient
@@ -156,11 +160,11 @@ class RecipientCommands(ClientCommands):
         if not new.id:
             raise InvalidInputError("id: empty, allowed: text")
         address = new.found_address()
+        recipient = store.new_recipient(list_id, new.id, address, new.data, now)
         obstacle = store.obstacle(new.id, address, self._outlet.policy)
         if obstacle is not None:
             raise ConflictError(f"the recipient gets no mail: {obstacle.value}")
         self._check_room(list_id)
-        recipient = store.new_recipient(new.id, address, dict(new.data), now)
         if process is None:
             store.recipients[list_id][new.id] = recipient
             return recipient

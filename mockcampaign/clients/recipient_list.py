@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import assert_never
 
 import msgspec
+
+from mockcampaign.errors import WrongFieldsError
 
 
 class FieldType(StrEnum):
@@ -47,6 +49,9 @@ DEFAULT_FIELDS = (
 """Fields of a list that does not say which it has. Assumed, but that some field has to be required: the vendor's own
 client offers no other as the recipient's id."""
 
+SET_BY_CAMPAIGN = frozenset({"created", "modified", "bmOptinFinishedDate"})
+"""Internal names of fields that no call has to give. Assumed: the vendor's own client does not ask for them."""
+
 
 class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
     """A recipient list."""
@@ -60,6 +65,27 @@ class RecipientList(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is meant for single mails."""
     created: int
     modified: int
+
+    @property
+    def required(self) -> list[str]:
+        """Internal names of the fields that every recipient has, in their order."""
+        return [field.name for field in self.fields if field.required and field.name not in SET_BY_CAMPAIGN]
+
+    @property
+    def id_field(self) -> str:
+        """Internal name of the field whose value is the recipient's id, unless a call gives another: the first
+        required one. Assumed: the vendor's own client sends the value of a required field as the id, and nowhere else.
+        """
+        return next(iter(self.required), EMAIL)
+
+    def check_required(self, data: Mapping[str, str], names: Iterable[str] | None = None) -> None:
+        """Raise `WrongFieldsError` for required fields without a value, of all fields or of those with these names."""
+        wanted = self.required if names is None else [name for name in self.required if name in names]
+        missing = [name for name in wanted if not data.get(name)]
+        if missing:
+            raise WrongFieldsError(
+                [f"data.{name}: missing, allowed: text, as recipient list {self.id} requires it" for name in missing]
+            )
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -98,7 +124,7 @@ def changed(recipient: Recipient, data: Mapping[str, str], mode: AttributeMode, 
     combined = dict(recipient.data)
     for name, text in data.items():
         combined[name] = _combined(combined.get(name, ""), text, mode)
-    address = combined.get(EMAIL, recipient.address)
+    address = combined.get(EMAIL) or recipient.address
     return msgspec.structs.replace(recipient, data=combined, address=address, modified=now)
 
 

@@ -26,7 +26,7 @@ from mockcampaign.events import Mailing
 from mockcampaign.faults import CallFault
 from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
-from mockcampaign.server.client_connections import ClientConnections
+from mockcampaign.server.client_connections import CallsAtOnce, ClientConnections
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.hub import Hub
 from mockcampaign.server.kept_recipients import kept_in
@@ -267,6 +267,7 @@ class ServedCampaign:
         self.operations: dict[str, str] = {}
         """Areas of the operations of the REST API, by name; empty until an application serves them."""
         self.connections = ClientConnections()
+        self.calls_at_once = CallsAtOnce()
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()

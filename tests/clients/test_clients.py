@@ -6,14 +6,17 @@ import asyncio
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.client_store import ClientStore
-from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, MailDefinition, RecipientDefinition
+from mockcampaign.clients.recipient_list import AttributeMode, FieldType, ListField, RecipientList
 from mockcampaign.clients.sent_mail import STATUS_KEPT, SendStatus
 from mockcampaign.clients.smart_campaign import CampaignKind
 from mockcampaign.engine.journal import Happened
-from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError
+from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError, WrongFieldsError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, SECOND, Policy
 from mockcampaign.shape.infer import infer_shape
@@ -128,6 +131,81 @@ def test_recipients_of_a_definition_are_in_their_list() -> None:
         client.add_recipient(7, "4711", address="b@example.com")
     with pytest.raises(InvalidInputError, match="unknown recipient list 'Shap', did you mean 'Shop'"):
         client.state.find_list("Shap")
+
+
+REQUIRED = RecipientList(
+    id=7,
+    name="Shop",
+    fields=(
+        ListField(name="created", type=FieldType.TIMESTAMP, required=True),
+        ListField(name="customer", required=True),
+        ListField(name="email", required=True),
+        ListField(name="plan", required=True),
+        ListField(name="firstname"),
+    ),
+    created=0,
+    modified=0,
+)
+
+
+def test_the_first_required_field_is_the_id_and_campaign_sets_its_own_fields() -> None:
+    assert (REQUIRED.required, REQUIRED.id_field) == (["customer", "email", "plan"], "customer")
+    assert msgspec.structs.replace(REQUIRED, fields=()).id_field == "email"
+
+
+def shop() -> Campaign:
+    """Return a campaign with a list whose recipients need a plan, and a mail to that list and to an ordinary one."""
+    lists = (ListDefinition(name="Shop", id=7, fields=REQUIRED.fields), ListDefinition(name="News", id=8))
+    definition = ClientDefinition(lists=lists, mails=(MailDefinition(name="Order", lists=("Shop", "News"), id=9),))
+    return sending(clients={DEFAULT_CLIENT_ID: definition})[0]
+
+
+FIELDS = ("customer", "email", "plan", "firstname")
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(["", "a", "b@example.com"])), st.booleans())
+def test_a_recipient_has_every_required_field_however_it_was_added(data: dict[str, str], by_mail: bool) -> None:
+    """Adding, sending and changing agree: a recipient with an empty required field never comes into being."""
+    client = shop().client()
+    empty = [name for name in ("customer", "email", "plan") if not data.get(name, "" if name == "plan" else "given")]
+
+    def add() -> None:
+        if by_mail:
+            client.send(9, 7, "42", data=data)
+        else:
+            client.add_recipient(7, "42", address="a@example.com", data=data)
+
+    if empty:
+        with pytest.raises(WrongFieldsError) as refused:
+            add()
+        assert refused.value.violations == [
+            f"data.{name}: missing, allowed: text, as recipient list 7 requires it" for name in empty
+        ]
+        assert (client.state.recipients[7], client.mails()) == ({}, [])
+    else:
+        add()
+        known = client.state.get_recipient(7, "42")
+        assert known.data["customer"] == data.get("customer", "42")
+        assert known.data["plan"] == data["plan"]
+    assert client.send(9, 8, "42", data={"email": "a@example.com"}).result is SendStatus.SENT
+
+
+@pytest.mark.parametrize("by_mail", [False, True])
+def test_no_change_empties_a_required_field(by_mail: bool) -> None:
+    client = shop().client()
+    client.add_recipient(7, "42", address="a@example.com", data={"plan": "gold", "firstname": "Anna"})
+
+    def change(**data: str) -> None:
+        client.send(9, 7, "42", data=data) if by_mail else client.change_recipient(7, "42", data)
+
+    with pytest.raises(WrongFieldsError, match=r"data\.email: missing.*; data\.plan: missing"):
+        change(plan="", email="", firstname="")
+    assert client.state.get_recipient(7, "42").data["plan"] == "gold"
+    change(firstname="")
+    change(plan="free")
+    client.change_recipient(7, "42", {"plan": ""}, AttributeMode.APPEND)
+    known = client.state.get_recipient(7, "42")
+    assert (known.data["plan"], known.data["firstname"], known.address) == ("free", "", "a@example.com")
 
 
 def test_clients_share_no_ids() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 
+from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
 from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
@@ -81,6 +82,7 @@ def running_server(
     port: int = 0,
     start: int | None = None,
     probe: ProbeOptions | None = None,
+    clients: Mapping[int, ClientDefinition] = {},
 ) -> Iterator[Server]:
     """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
@@ -90,7 +92,8 @@ def running_server(
         }
     )
     transport = WireTransport(targets=targets)
-    campaign = ServedCampaign(transport, users, ServerSettings(speed=speed, policy=policy, seed=seed, start=start))
+    settings = ServerSettings(speed=speed, policy=policy, seed=seed, start=start, clients=clients)
+    campaign = ServedCampaign(transport, users, settings)
     campaign.consumer = consumer_probe(probe or ProbeOptions(), WireTransport(), timeout=5_000)
     with serve_in_thread(
         server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -210,6 +213,35 @@ def test_more_connections_of_a_client_than_allowed_get_429() -> None:
         finally:
             for session in sessions:
                 session.close()
+
+
+def test_a_client_that_reads_too_many_recipients_at_once_gets_429() -> None:
+    with running_server(policy=Policy(recipient_reads_per_client_max=2)) as server:
+        [first, second] = [
+            f"/recipients/{one['id']}" for one in server.rest("GET", "/recipientlists").json()["elements"]
+        ]
+        others = server.rest("GET", "/recipientlists", client=OTHER_CLIENT).json()["elements"]
+        declare(server, kind="api-timeout", times=2, hold="1h", operation="selectRecipients")
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        address = (urlsplit(server.url).hostname, urlsplit(server.url).port)
+        held = [socket.create_connection(address) for _ in range(2)]
+        try:
+            for connection, path in zip(held, (first, second), strict=True):
+                head = f"GET /rest/{CLIENT}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {basic}"
+                connection.sendall(f"{head}\r\n\r\n".encode())
+            next(None for _ in itertools.count() if server.state() and len(calls(server)) == 4)
+            answers = [server.rest("GET", path) for path in (first, f"{second}/count", second)]
+            assert [answer.status_code for answer in answers] == [429] * 3
+            assert answers[0].json()["errorMessage"].startswith("more than 2 calls of this kind by this client at once")
+            assert server.rest("GET", f"{first}/nobody").status_code == 404
+            assert server.rest("GET", f"/recipients/{others[0]['id']}", client=OTHER_CLIENT).status_code == 200
+        finally:
+            for connection in held:
+                connection.close()
+        # The server sees the end of a connection when it looks at the next ones.
+        again = (server.rest("GET", first).status_code for _ in itertools.count())
+        assert next(status for status in again if status != 429) == 200
+        assert [server.rest("GET", f"{first}/count").status_code for _ in range(3)] == [200] * 3
 
 
 def test_a_rotated_password_is_valid_minutes_later(server: Server) -> None:

@@ -74,6 +74,7 @@ def test_a_client_has_contents_from_the_start(tmp_path: Path) -> None:
     [
         (CONTENTS.replace("[Shop]", "[Shup]"), "2:3", "no recipient list 'Shup'"),
         (CONTENTS.replace("70004", "70001"), "2:3", "id 70001 is taken"),
+        (CONTENTS.replace("data: {f", "data: {customer: '', f"), "2:3", "data.customer: missing, allowed: text"),
         (CONTENTS.replace("[Shop]", "[]"), "11:11", "lists: none, allowed: at least one"),
         (CONTENTS.replace("required: true", "required: false"), "5:5", "fields: none is required"),
         (CONTENTS.replace("double", "triple"), "10:46", "unknown value 'triple'"),

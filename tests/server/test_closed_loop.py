@@ -13,6 +13,8 @@ import requests
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, MailDefinition
+from mockcampaign.clients.recipient_list import ListField
 from mockcampaign.server.app import APIS
 from mockcampaign.server.http.openapi import document
 from servers import CLIENT, OTHER_CLIENT, Server, running_server
@@ -399,6 +401,47 @@ def test_a_recipient_id_is_any_text(shop: Shop, recipient: str) -> None:
     assert shop.add(recipient, address="anna@example.com").json()["id"] == recipient
     assert shop.get(f"/recipients/{shop.list}/{quote(recipient, safe='')}")["id"] == recipient
     assert shop.call("DELETE", f"/recipients/{shop.list}/{quote(recipient, safe='')}").status_code == 204
+
+
+def test_fields_that_a_list_requires_are_required_of_each_call() -> None:
+    required = tuple(ListField(name=name, required=True) for name in ("customer", "plan", "region"))
+    lists = (ListDefinition(name="Shop", id=7, fields=required), ListDefinition(name="News", id=8))
+    mail = MailDefinition(name="Renewal", lists=("Shop", "News"), id=9)
+    with running_server(clients={CLIENT: ClientDefinition(lists=lists, mails=(mail,))}) as server:
+
+        def call(method: str, path: str, form: Any, **more: Any) -> tuple[int, Any]:
+            answer = server.rest(method, path, form, **more)
+            check_answer(method, path, answer)
+            return answer.status_code, answer.json().get("violations", answer.json())
+
+        missing = [
+            f"data.{name}: missing, allowed: text, as recipient list 7 requires it" for name in ("plan", "region")
+        ]
+        new = {"recipientId": "42", "address": "anna@example.com"}
+        complete = {"data.plan": "gold", "data.region": "EU"}
+        assert call("POST", "/recipients/7", new) == (400, missing)
+        assert call("POST", "/recipients/7", new | {"data.plan": "gold", "data.region": ""}) == (400, missing[1:])
+        assert call("POST", "/recipients/7", new | complete)[0] == 201
+        assert call("POST", "/recipients/7/42", {"data.region": "", "data.other": ""}) == (400, missing[1:])
+        assert call("GET", "/recipients/7/42?attributeNames=customer,region", None)[1]["region"] == "EU"
+        bulk = [
+            {"id": "43", "address": "b@example.com", "data": {"plan": 1, "region": None}},
+            {"id": "44", "address": "c@example.com", "data": {"plan": 1, "region": "US"}},
+        ]
+        found = call("PUT", "/recipients/7", None, json={"recipients": bulk})
+        assert found == (200, {"count": 1, "failedIds": ["43"]})
+        # One mail to two lists: each recipient has what its own list requires.
+        sends = [
+            call(
+                "POST",
+                "/transactionalmail/9/send",
+                {"recipientId": "45@example.com", "recipientListId": number, **data},
+            )
+            for number, data in ((7, {}), (8, {}), (7, complete), (7, {}), (7, {"data.plan": ""}))
+        ]
+        assert [status for status, _ in sends] == [400, 202, 202, 202, 400]
+        assert (sends[0][1], sends[4][1]) == (missing, missing[:1])
+        assert server.rest("GET", "/recipients/7/count").json()["count"] == 3
 
 
 def test_what_belongs_to_another_client_is_a_conflict(server: Server, shop: Shop) -> None:

@@ -37,7 +37,8 @@ class FieldEntry(msgspec.Struct, frozen=True, kw_only=True):
     type: FieldType = FieldType.STRING
     """Type of its values."""
     required: bool = False
-    """Whether every recipient has it. Some field of each list is required."""
+    """Whether every recipient has it: calls that leave it empty get status 400. Some field of each list is required;
+    the first one is the recipient's id unless the data says otherwise (assumed)."""
 
 
 class RecipientEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,8 @@ class SenderPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Most webhooks of one client: 12 (that there is a limit is documented)."""
     connections_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
     """Most parallel connections of one client to the REST API: 40 (documented; the status 429 beyond is assumed)."""
+    recipient_reads_per_client_max: Annotated[int, Bounded(1, COUNT_MAX)] | None = None
+    """Most calls of one client at once that list or count recipients, before status 429: 10 (documented)."""
     suspend_after: Duration | None = None
     """Time of uninterrupted failures after which a failed attempt suspends its webhook: 0s, never (assumed)."""
     send_delay: Duration | None = None

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal
 
 import msgspec
 
+from mockcampaign.policy import Policy
 from mockcampaign.server.http.request import FORM, Headers, RequestRejectedError, Values
 from mockcampaign.server.http.request_fields import Fields, NoFields, struct_fields
 from mockcampaign.server.served_campaign import PacedCampaign, ServedCampaign
@@ -79,6 +80,8 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
     """Media type of a response that `handle` makes whole, where it differs from that of the API."""
     failures: Mapping[int, str] = {}
     """Failures of this operation besides those of every operation of the API."""
+    at_once_max: Callable[[Policy], int] | None = None
+    """Return how many calls of all operations with this function a client may make at once; None: any number."""
     handle: Callable[[Call, Fields], Any]
     """Carry the operation out; returns the response's body, or an awaitable of it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, assert_never
 from urllib.parse import unquote
@@ -13,9 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from mockcampaign.errors import InvalidInputError, RejectedError
+from mockcampaign.errors import InvalidInputError, RejectedError, WrongFieldsError
 from mockcampaign.faults import ApiCutResponse, ApiTimeout, CallFault, RejectedCall
-from mockcampaign.policy import INT64_MAX
+from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.server.http.guard import API_HEADERS, adding
 from mockcampaign.server.http.injected import (
     Ending,
@@ -60,11 +60,13 @@ class _Reply(NamedTuple):
 class _Handled:
     """How far a call got: what is known of it for the journal, and which faults hit it."""
 
-    __slots__ = ("client_id", "ending", "faults", "ids", "performer")
+    __slots__ = ("client_id", "counted", "ending", "faults", "ids", "performer")
 
     def __init__(self) -> None:
         self.performer: Performer | None = None
         self.client_id: int | None = None
+        self.counted: Hashable = None
+        """Kind of call that a client may make only so often at once; None if the call is of none."""
         self.ids: dict[str, int] = {}
         self.faults: tuple[CallFault, ...] = ()
         self.ending: Ending | None = None
@@ -90,8 +92,17 @@ class ApiApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
-        call = self._call(scope, headers)
         handled = _Handled()
+        try:
+            await self._respond(self._call(scope, headers), path, scope, receive, send, handled)
+        finally:
+            if handled.counted is not None:
+                self._served.calls_at_once.end(handled.counted)
+
+    async def _respond(
+        self, call: Call, path: str, scope: Scope, receive: Receive, send: Send, handled: _Handled
+    ) -> None:
+        """Carry a call out, note it, and send its response."""
         status: int | None = 500  # of uvicorn, unless something else is known
         try:
             reply = await self._reply(call, path, scope, receive, handled)
@@ -137,6 +148,8 @@ class ApiApplication:
                 connection = connection_of(scope)
                 if connection is not None and handled.client_id not in connection.clients:
                     self._admit_connection(call, handled.client_id, connection)
+                if performer.operation.at_once_max is not None:
+                    self._count(call, performer.operation.at_once_max, handled)
                 faults = call.campaign.call_hits(operation.id, operation.tag)
                 if faults:
                     handled.faults, handled.ending = faults, ending_of(faults)
@@ -162,6 +175,16 @@ class ApiApplication:
             raise RequestRejectedError(
                 429, f"more than {connections_max} parallel connections of this client, which is the limit"
             )
+
+    def _count(self, call: Call, at_once_max: Callable[[Policy], int], handled: _Handled) -> None:
+        """Count a call from here to its end. Raise `RequestRejectedError` with 429 if the client makes too many."""
+        calls_max = at_once_max(call.campaign.policy)
+        kind = (at_once_max, handled.client_id)
+        if not self._served.calls_at_once.begin(kind, calls_max):
+            raise RequestRejectedError(
+                429, f"more than {calls_max} calls of this kind by this client at once, which is the limit"
+            )
+        handled.counted = kind
 
     async def _pause(self, faults: tuple[CallFault, ...]) -> None:
         milliseconds = pause_of(faults)
@@ -276,6 +299,8 @@ class Performer:
             raise RequestRejectedError(error.status, str(error)) from None
         except RejectedError as error:
             raise RequestRejectedError(error.http_status_code, str(error)) from None
+        except WrongFieldsError as error:
+            raise wrong_fields(error.violations) from None
         except InvalidInputError as error:
             raise RequestRejectedError(400, str(error), violations=[str(error)]) from None
         finally:

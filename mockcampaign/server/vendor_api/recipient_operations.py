@@ -9,6 +9,7 @@ import msgspec
 from mockcampaign.clients.recipient_commands import NewRecipient
 from mockcampaign.clients.recipient_list import AttributeMode, Recipient
 from mockcampaign.clients.sent_mail import SendStatus
+from mockcampaign.policy import Policy
 from mockcampaign.server.http.operation import Call, Operation, OtherSuccess
 from mockcampaign.server.http.request import JSON
 from mockcampaign.server.http.request_fields import (
@@ -182,6 +183,8 @@ def _add_all(call: Call, body: AddRecipientsBody) -> RestRecipientsCreationModif
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
@@ -216,10 +219,17 @@ def _is_valid(call: Call, query: ValidQuery) -> RestRecipientValid:
 
 _TAG = "Recipients"
 _NOT_FOUND = {404: "The recipient does not exist in the recipient list.", **NOT_OF_CLIENT}
+_READ_FAILURES = {429: "Too many calls of this client list or count recipients at once.", **NOT_OF_CLIENT}
+
+
+def _reads_max(policy: Policy) -> int:
+    return policy.recipient_reads_per_client_max
+
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="selectRecipients",
+        at_once_max=_reads_max,
         title="Get information about all recipients of a recipient list",
         tag=_TAG,
         method="GET",
@@ -227,7 +237,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=RecipientQuery,
         success_description="A page of the list's recipients.",
         response=RestRecipientStreamingCollection,
-        failures=NOT_OF_CLIENT,
+        failures=_READ_FAILURES,
         handle=_select,
     ),
     Operation(
@@ -242,7 +252,10 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         success_description="The recipient is added.",
         other_successes={202: "The recipient has to confirm a double opt-in first."},
         response=RestRecipient,
-        failures={409: "The recipient exists, or must not get mails; or the list is not assigned to this client."},
+        failures={
+            400: "A field is wrong, or a field that the list requires is missing.",
+            409: "The recipient exists, or must not get mails; or the list is not assigned to this client.",
+        },
         handle=_add,
     ),
     Operation(
@@ -263,6 +276,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         id="countRecipients",
+        at_once_max=_reads_max,
         title="Get the number of recipients of a recipient list",
         tag=_TAG,
         method="GET",
@@ -270,7 +284,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=RecipientListFields,
         success_description="The number of recipients.",
         response=RestCount,
-        failures=NOT_OF_CLIENT,
+        failures=_READ_FAILURES,
         handle=_count,
     ),
     Operation(
@@ -294,7 +308,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=ChangeRecipientForm,
         success_description="The recipient.",
         response=RestRecipient,
-        failures=_NOT_FOUND,
+        failures={400: "A field is wrong, or a field that the list requires would be empty.", **_NOT_FOUND},
         handle=_change,
     ),
     Operation(
