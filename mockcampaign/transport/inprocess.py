@@ -23,6 +23,13 @@ AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable
 
 _SERVER_ERROR_BODY = b"Internal Server Error"
 
+TIMEOUT_STEPS = 8
+"""Parts of a time-out, each of which begins after the one before.
+
+The application runs in this process: if the machine stops the process for a while, the application has not had that
+time. However long such a moment is, it counts as one step.
+"""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -63,15 +70,11 @@ class AsgiTransport:
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         call.add_done_callback(exchange.ended)
+        exchange.wait_at_most(request.timeout / 1_000)
         try:
-            async with asyncio.timeout(request.timeout / 1_000) as limit:
-                return await exchange.outcome
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return TimedOut(exchange.phase)
+            return await exchange.outcome
         finally:
-            exchange.disconnected.set()
+            exchange.wait_no_longer()
 
     def watch(self) -> None:
         """Count tasks that start in this loop from now on as the application's; `settle` waits for them."""
@@ -155,11 +158,35 @@ class _Exchange:
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._body_bytes_stated: int | None = None
+        self._step: asyncio.TimerHandle | None = None
+        self._steps_left = 0
 
     @property
     def phase(self) -> str:
         """The current phase, one of `model.PHASES`."""
         return "wait" if self._status is None else "body"
+
+    def wait_at_most(self, seconds: float) -> None:
+        """Set the outcome to a time-out after so many seconds in which this loop ran."""
+        self._steps_left = TIMEOUT_STEPS
+        self._wait_a_step(seconds / TIMEOUT_STEPS)
+
+    def _wait_a_step(self, seconds: float) -> None:
+        self._step = asyncio.get_running_loop().call_later(seconds, self._end_step, seconds)
+
+    def _end_step(self, seconds: float) -> None:
+        self._steps_left -= 1
+        if self._steps_left:
+            self._wait_a_step(seconds)
+        elif not self.outcome.done():
+            self.outcome.set_result(TimedOut(self.phase))
+            self.disconnected.set()
+
+    def wait_no_longer(self) -> None:
+        """Tell the application that the sender has gone."""
+        if self._step is not None:
+            self._step.cancel()
+        self.disconnected.set()
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
         """Call the application and set the outcome."""

@@ -433,3 +433,16 @@ def test_the_same_application_gives_equal_outcomes_in_process_and_over_a_socket(
         assert over_a_socket["/half"] == over_a_socket["/short"] == over_a_socket["/long"] == CUT_BODY
 
     asyncio.run(main())
+
+
+def test_a_moment_in_which_the_machine_stops_the_process_is_no_time_out() -> None:
+    """The clock of the loop leaps by a minute while the application works, as after a machine's pause."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        before = loop.time
+        loop.time = lambda: before() + 60  # type: ignore[method-assign]
+        await asyncio.sleep(0.001)
+        await PlainTextResponse("stored")(scope, receive, send)
+
+    assert isinstance(outcome_of(app), Responded)
