@@ -578,13 +578,13 @@ class Campaign:
         """Let time pass, and do everything that is due. Raises `ConsumerUnreachableError` as `run` does."""
         await drive(self._exporter, self._send, self.now + duration)
 
-    async def run(self) -> None:
-        """Let time pass until nothing is left to send on activated webhooks.
+    async def run(self, halted: Callable[[], bool] = bool) -> None:
+        """Let time pass until nothing is left to send on activated webhooks, or until `halted` says so.
 
         That ends, since events that are never accepted expire after three days. Raises `ConsumerUnreachableError` if
         the first attempt at a consumer cannot connect, since then most likely nobody has started it.
         """
-        await drive(self._exporter, self._send, None)
+        await _Waiting(self._exporter, self._send, halted).drive(None)
 
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         """Let time pass until the condition holds, at most for `duration`. It is checked between any two due moments.

@@ -78,6 +78,10 @@ class CertificateError(ConsumerUnreachableError):
     """The certificate of the consumer, or of its probe, is not trusted."""
 
 
+class ConsumerRejectsError(CouldNotTellError):
+    """The consumer has rejected the first attempts, all of them, and nobody has said that this is intended."""
+
+
 class RunNotEndedError(CouldNotTellError):
     """A run took longer than allowed; the text says how far it got."""
 

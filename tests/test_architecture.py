@@ -81,9 +81,10 @@ LEVELS = {
     "load_test": "arrivals latencies < live_sender < load_result < load_run load_text < load_page",
     "locust": "__init__",
     "judging": """
-        consumer_store equivalents recorded serials situation < fact < finding in_front ledger
-        < difference evidence journal_rules response_body verdict
+        consumer_store equivalents recorded serials situation < fact < finding ledger responses
+        < difference evidence journal_rules verdict
     """,
+    "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
         server_fixture < check_fixture < histories_fixture < __init__
@@ -108,8 +109,8 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        language replay < expectations plan shape_file < check_shapes load selection judge < judge_journal probing
-        < play < dry_run run
+        language replay stopped_run < expectations plan shape_file < check_shapes load selection judge
+        < judge_journal probing < play < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",
     "scenario.language": """

@@ -55,9 +55,9 @@ from mockcampaign.judging.fact import (
     replies,
 )
 from mockcampaign.judging.finding import Finding, Judgement
-from mockcampaign.judging.in_front import accepting_software, in_front
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
-from mockcampaign.judging.response_body import response_body
+from mockcampaign.judging.responses.in_front import accepting_software, in_front
+from mockcampaign.judging.responses.response_body import response_body
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import Masking
 from mockcampaign.model import INTERRUPTED, KeyAuthentication, NoAuthentication, TimedOut

@@ -21,6 +21,7 @@ class InProcessHome(Home):
 
     name = "campaign"
     how_to_create = "campaign.webhook({!r}, target=…)"
+    how_to_give_credentials = 'auth=("user", "password") of campaign.webhook'
     closed_message = "this campaign is closed, its test is over: let each test use a `campaign` of its own"
 
     def __init__(self) -> None:
@@ -49,11 +50,16 @@ class InProcessHome(Home):
         return self._loops.run(name, work)
 
     async def advance_and_settle(
-        self, engine: Campaign, duration: int | None, settle_timeout: int, show_time: Callable[[], object]
+        self,
+        engine: Campaign,
+        duration: int | None,
+        settle_timeout: int,
+        show_time: Callable[[], object],
+        halted: Callable[[], bool],
     ) -> None:
         self._targets.off_loop_calls = self._loops.off_loop_calls
         self._targets.watch()
-        await (engine.run() if duration is None else engine.advance(duration))
+        await (engine.run(halted) if duration is None else engine.advance(duration))
         show_time()
         await self._targets.settle(settle_timeout)
 

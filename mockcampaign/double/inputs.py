@@ -59,6 +59,13 @@ def count_of(value: int | object) -> int:
     raise MisuseError(f"count {short(repr(value))}, allowed: a whole number from 1, such as 250")
 
 
+def flag_of(value: bool | object, name: str) -> bool:
+    """Return a flag. Raises `MisuseError` for anything but True and False."""
+    if isinstance(value, bool):
+        return value
+    raise MisuseError(f"{name} is {short(repr(value))}, allowed: True or False")
+
+
 Credentials = str | tuple[str, str] | Authentication
 """Credentials of a webhook: `"user:password"`, a pair of both, or one of `model.Authentication`."""
 

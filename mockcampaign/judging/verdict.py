@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from mockcampaign.engine.journal import Began, Entry
+from mockcampaign.engine.journal import Attempted, Began, Entry
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.judging.ledger import NO_DELIVERIES, CallCount, DeliveryCounts, Ledger
 from mockcampaign.masking import shown_url
@@ -151,7 +151,7 @@ def scenario_result(
         target=shown_url(target),
         seed=began.seed,
         versions=began.versions,
-        virtual_milliseconds=max(entry.at for entry in journal) - began.at,
+        virtual_milliseconds=max(map(_last_at, journal)) - began.at,
         webhooks=webhooks,
         rules=rules,
         expectations=expectations,
@@ -160,6 +160,10 @@ def scenario_result(
         strict=strict,
         calls=tuple(ledger.totals.calls),
     )
+
+
+def _last_at(entry: Entry) -> int:
+    return entry.last_at if isinstance(entry, Attempted) else entry.at
 
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:

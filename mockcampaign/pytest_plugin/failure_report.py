@@ -23,10 +23,14 @@ BODY_CHARACTERS_MAX = 400
 
 
 def report_section(campaign: CampaignControl, report: pytest.TestReport, *, whole: bool) -> str:
-    """Return the report section. It contains no credentials, because the journal has none."""
+    """Return the report section: what happened, and which rules the consumer has violated.
+
+    Why the test failed, pytest says itself. The section contains no credentials, because the journal has none.
+    """
     node_id = report.nodeid
-    result = with_failure(result_of(campaign, node_id, passed=False), report, campaign)
-    lines = result_lines(result, whole=whole)
+    result = msgspec.structs.replace(result_of(campaign, node_id, passed=False), trouble=None, file="")
+    # Without a violation, a verdict on the consumer would only distract from the test's own failure.
+    lines = result_lines(result, whole=whole)[result.verdict != "violated" :]
     return "\n".join([*lines, *_last_exchange(campaign, result.journal), *how_to_repeat(node_id, campaign.seed)])
 
 

@@ -138,6 +138,7 @@ class ServerHome(Home):
 
     name = "campaign_server"
     how_to_create = "let your code register one at campaign_server.url, or campaign_server.webhook({!r}, target=…)"
+    how_to_give_credentials = "the field `authentication` of createWebhook, or auth= of campaign_server.webhook"
     closed_message = "this server is another test's now: let each test use a `campaign_server` of its own"
 
     def __init__(self, live: LiveServer) -> None:
@@ -171,12 +172,17 @@ class ServerHome(Home):
         await asyncio.wrap_future(self._live.submit(work()))
 
     async def advance_and_settle(
-        self, engine: Campaign, duration: int | None, settle_timeout: int, show_time: Callable[[], object]
+        self,
+        engine: Campaign,
+        duration: int | None,
+        settle_timeout: int,
+        show_time: Callable[[], object],
+        halted: Callable[[], bool],
     ) -> None:
         pacer = self._live.served.pacer
         await pacer.advance(duration or 0)
         show_time()
-        while duration is None and not engine.is_idle:
+        while duration is None and not engine.is_idle and not halted():
             due = engine.next_due()
             await pacer.advance(0 if due is None else due - engine.now)
             show_time()

@@ -86,7 +86,9 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
     spent = f"{format_duration(result.virtual_milliseconds)} of virtual time from {format_moment(began.at)}"
     yield [(f"  {printable(result.target)}, {seed}, {spent}", FAINT)]
     if result.trouble is not None:
-        yield [("  inconclusive: ", DOUBT), (printable(result.trouble), PLAIN)]
+        # A violation outweighs it, and then it only explains what is missing.
+        label = "  inconclusive: " if result.verdict == "could-not-tell" else "  "
+        yield [(label, DOUBT), (printable(result.trouble), PLAIN)]
     if verbosity >= 0:
         yield from timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
     for finding in [*result.expectations, *result.rules]:

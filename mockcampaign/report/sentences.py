@@ -157,6 +157,11 @@ def outcome(one: Outcome) -> str:
     return _reply(Reply.of(one))
 
 
+def attempt(one: Outcome) -> str:
+    """Say how an attempt ended, as what the consumer did."""
+    return _attempt(Reply.of(one))
+
+
 def call(one: Called) -> str:
     """Return which operation of the REST API a call was for, or its method and path if it was for none."""
     return one.operation or f"{one.method} {one.shown_path}"

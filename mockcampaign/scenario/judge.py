@@ -120,6 +120,16 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
     return f"{why}; expect `delivered: 0` if that is meant"
 
 
+def expects_rejections(plan: Plan) -> bool:
+    """Return whether the scenario says that the consumer may accept nothing: by its policy, or by what it expects."""
+    policy = plan.scenario.policy.policy()
+    if policy.simulate_after or policy.suspend_after:
+        return True
+    return any(
+        _means_nothing_delivered(one.claim) for one in plan.expectations if not isinstance(one.claim, VerifiedAs)
+    )
+
+
 def _means_nothing_delivered(claim: Claim) -> bool:
     """Return whether the claim is false when every event is delivered (`pending: 0` is true then)."""
     match claim:

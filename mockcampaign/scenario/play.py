@@ -8,14 +8,18 @@ from typing import assert_never
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import StepReached
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import ConsumerRejectsError, InvalidInputError
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.judging.responses.rejections import Rejections
 from mockcampaign.model import EventType, Webhook
 from mockcampaign.scenario.expectations.api_calls import ApiCondition
 from mockcampaign.scenario.expectations.wait_condition import condition
+from mockcampaign.scenario.judge import expects_rejections
 from mockcampaign.scenario.language.endpoints import WebhookDefinition, WebhookUpdate
 from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.scenario.language.steps import (
+    DESPITE_REJECTIONS,
+    UNTIL_IDLE,
     ActivateStep,
     ActStep,
     AdvanceStep,
@@ -49,6 +53,7 @@ from mockcampaign.scenario.plan import (
 )
 from mockcampaign.scenario.probing import RunProbe
 from mockcampaign.scenario.replay import move_events
+from mockcampaign.scenario.stopped_run import Door, why_stopped
 from mockcampaign.shape.builtin import draw_mail_id
 from mockcampaign.shape.field import Event, Role, value_at
 from mockcampaign.shape.likeness import draw_like
@@ -58,6 +63,12 @@ from mockcampaign.transport import Transport
 IDENTITIES = (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID)
 """Roles in which a value that identifies a mail may occur."""
 
+
+_DOOR = Door(
+    run=f"`run: {UNTIL_IDLE}`",
+    credentials="auth: {basic: {username: …, password: …}} under `webhooks`",
+    go_on=f"`run: {DESPITE_REJECTIONS}`",
+)
 
 SetUp = Callable[[SetUpStep], Awaitable[object]]
 """Runs a set-up as often as a step says."""
@@ -76,6 +87,9 @@ class Player:
         probe = scenario.consumer.probe
         self.ledger = Ledger()
         """Ledger of the campaign's journal while the plan is played."""
+        self._rejections = Rejections()
+        self.stopped: str | None = None
+        """Why a `run` step stopped before its end. What the scenario expects after it is judged nevertheless."""
         self._probe = None if probe is None else RunProbe(probe, campaign, self.ledger, plan.known_shapes)
         self._mail_ids: dict[str | int, str | int] = {}
         """New mail ids of exact events, by the written ones."""
@@ -111,10 +125,12 @@ class Player:
             await self._probe.remember_stored()
         journal = self.campaign.journal
         journal.follow(self.ledger.note)
+        journal.follow(self._rejections.note)
         try:
             await self._play_steps()
         finally:
             journal.unfollow(self.ledger.note)
+            journal.unfollow(self._rejections.note)
 
     async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)
@@ -182,13 +198,27 @@ class Player:
             case AdvanceStep(duration=duration):
                 await campaign.advance(duration)
             case RunStep():
-                await campaign.run()
+                await self._run(action)
             case ProbeStep():
                 await self._record_probe()
             case Expect():
                 pass  # judged afterwards, from the journal alone
             case _:
                 assert_never(action)
+
+    async def _run(self, step: RunStep) -> None:
+        campaign, rejections = self.campaign, self._rejections
+        if step.until == DESPITE_REJECTIONS or expects_rejections(self.plan):
+            await campaign.run()
+            return
+        rejections.begin()
+        await campaign.run(lambda: rejections.found is not None)
+        if rejections.found is not None:
+            webhook = campaign.webhook(rejections.found.webhook_id)
+            why = why_stopped(_DOOR, rejections.found, webhook, campaign.journal.entries)
+            if rejections.found.is_misdirected:
+                raise ConsumerRejectsError(why)
+            self.stopped = self.stopped or why
 
     def _send(self, step: SendStep) -> None:
         client = self.campaign.client(step.client)

@@ -41,7 +41,7 @@ async def run_plan(
     try:
         with around(player):
             await player.play()
-        trouble = scenario_shows_nothing(plan, entries, player.campaign.is_idle)
+        trouble = player.stopped or scenario_shows_nothing(plan, entries, player.campaign.is_idle)
     except CouldNotTellError as error:
         trouble = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -58,6 +58,8 @@ class Pacer(Driver):
         self._advances: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._moments: list[tuple[int, asyncio.Future[None]]] = []
         self._idle: list[asyncio.Future[None]] = []
+        self._or_when: Callable[[], bool] = bool
+        """Says, besides the idle state, when the tasks of `_idle` go on."""
         self._impatient: list[asyncio.Future[None]] = []
         """Tasks of `_moments` that a call of the REST API releases, too."""
         self._at_large: set[asyncio.Future[Outcome]] = set()
@@ -142,8 +144,12 @@ class Pacer(Driver):
             self._impatient = []
             self._moments = [(at, waiting) for at, waiting in self._moments if not waiting.done()]
 
-    async def idle(self) -> None:
-        """Wait until activated webhooks have nothing left to send. Time stands still until that task goes on."""
+    async def idle(self, or_when: Callable[[], bool] = bool) -> None:
+        """Wait until activated webhooks have nothing left to send, or until `or_when` says so.
+
+        Time stands still until that task goes on.
+        """
+        self._or_when = or_when
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._idle.append(waiting)
         self._wake.set()
@@ -151,7 +157,7 @@ class Pacer(Driver):
 
     def halted(self) -> bool:
         """Whether a task waits for the idle state that has come."""
-        return bool(self._idle) and self.exporter.idle
+        return bool(self._idle) and (self.exporter.idle or self._or_when())
 
     async def run(self) -> None:
         """Move time until the task is cancelled."""

@@ -221,8 +221,8 @@ class PacedCampaign(Campaign):
     async def advance(self, duration: int) -> None:
         await self.pacer.reached(self.now + duration)
 
-    async def run(self) -> None:
-        await self.pacer.idle()
+    async def run(self, halted: Callable[[], bool] = bool) -> None:
+        await self.pacer.idle(halted)
 
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         end = self.now + duration

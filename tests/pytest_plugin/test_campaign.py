@@ -19,7 +19,7 @@ from werkzeug import Response as WerkzeugResponse
 
 from conftest import Inner
 from mockcampaign import Policy
-from mockcampaign.errors import ConsumerUnreachableError, InvalidInputError, MisuseError
+from mockcampaign.errors import ConsumerRejectsError, ConsumerUnreachableError, InvalidInputError, MisuseError
 from mockcampaign.model import EventType, KeyAuthentication
 from mockcampaign.pytest_plugin import CampaignFixture
 from mockcampaign.serving import serve_in_thread
@@ -218,10 +218,26 @@ def test_three_days_of_refusals(campaign: CampaignFixture, app: App) -> None:
     app.status = 503
     opens = campaign.webhook("open", target=app)
     campaign.emit(opens)
-    campaign.run()
+    campaign.run(despite_rejections=True)
     assert len(campaign.deliveries) == len(app.scopes) == 25_920
     assert len(campaign.discarded(opens)) == 1
     campaign.assert_compliant()
+
+
+def test_a_consumer_that_never_accepts_stops_the_run(campaign: CampaignFixture, app: App) -> None:
+    app.status = 404
+    opens = campaign.webhook("open", target=app, path="/hoook")
+    campaign.emit(opens)
+    with pytest.raises(ConsumerRejectsError, match=r"campaign\.run\(\) stopped after 10 attempts"):
+        campaign.run()
+    assert len(campaign.deliveries) == 10
+    app.status = 200  # fixed by the test
+    campaign.run()
+    assert app.processed() == campaign.delivered
+    app.status = 503
+    campaign.emit(opens)
+    campaign.advance("2m")
+    assert len(campaign.deliveries) == 11 + 13
 
 
 @pytest.mark.mockcampaign(policy=Policy(simulate_after=30))
@@ -475,7 +491,7 @@ class TestMisuse:
                 campaign.emit(campaign.webhook("open", target=app))
                 with pytest.raises(RunNotEndedError, match="run.. did not end within 200ms: it advanced .*s of "
                         "virtual time, with .* attempts?, the last one: .*, and 1 event pending; raise mockcampaign_"):
-                    campaign.run()
+                    campaign.run(despite_rejections=True)
             """,
             "--mockcampaign-run-timeout=200ms",
         ).assert_outcomes(passed=1)

@@ -59,18 +59,7 @@ CULPRITS = {
 }
 
 
-# Campaign retries these until the events expire: 25,920 real responses.
-THREE_DAYS_OF_RESPONSES = {"responds-202", "responds-204", "redirects-to-trailing-slash", "rejects-full-batch"}
-
-
-@pytest.mark.parametrize(
-    ("name", "bug"),
-    [
-        pytest.param(name, bug, marks=[pytest.mark.slow] if bug in THREE_DAYS_OF_RESPONSES else [])
-        for name, bugs in CULPRITS.items()
-        for bug in bugs
-    ],
-)
+@pytest.mark.parametrize(("name", "bug"), [(name, bug) for name, bugs in CULPRITS.items() for bug in bugs])
 def test_every_shipped_scenario_finds_its_culprits(name: str, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = load(SHIPPED[name])
     transport = AsgiTransport(consumer_app(bug, basic_authentication=CREDENTIALS))
@@ -91,7 +80,7 @@ def test_three_days_of_responses_over_sockets(tmp_path: Path, accepted_at: int, 
         return Response(status_code=200 if asked == accepted_at else 503)
 
     with serve_in_thread(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
-        plan = own_plan(tmp_path, url, "emit: {type: open}", "run: until-idle", probe=False)
+        plan = own_plan(tmp_path, url, "emit: {type: open}", "run: until-idle-despite-rejections", probe=False)
         player, _ = played(plan, WireTransport())
     assert asked == attempts
     made = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]

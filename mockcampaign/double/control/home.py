@@ -47,6 +47,7 @@ class Home(ABC):
     """Name of the fixture, as messages quote it."""
     how_to_create: ClassVar[str]
     """Advice for a test that has no webhook yet; `{!r}` is the event type."""
+    how_to_give_credentials: ClassVar[str]
     closed_message: ClassVar[str]
     how_to_allow: ClassVar[str] = "mark it with @pytest.mark.mockcampaign(allow=[{!r}])"
     """Advice for a test that allows a violation on purpose; `{!r}` is the id of the rule."""
@@ -77,9 +78,17 @@ class Home(ABC):
 
     @abstractmethod
     async def advance_and_settle(
-        self, engine: Campaign, duration: int | None, settle_timeout: int, show_time: Callable[[], object]
+        self,
+        engine: Campaign,
+        duration: int | None,
+        settle_timeout: int,
+        show_time: Callable[[], object],
+        halted: Callable[[], bool],
     ) -> None:
-        """Advance the campaign by `duration` milliseconds, or until it is idle if None, and let the consumer finish."""
+        """Advance the campaign by `duration` milliseconds and let the consumer finish.
+
+        If `duration` is None, advance it until it is idle, or until `halted` says so.
+        """
 
     @abstractmethod
     def tidy(self) -> None:

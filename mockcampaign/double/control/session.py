@@ -11,6 +11,7 @@ from mockcampaign.double.control.deliveries import JournalView
 from mockcampaign.double.control.home import CampaignSettings, Home
 from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.errors import MisuseError
+from mockcampaign.judging.responses.rejections import Rejections
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -34,6 +35,15 @@ class Session:
         self.has_seen_outcome = False
         """Whether the test has looked at what became of the events it emitted last."""
         self.last_result: AwaitableResult[None] | None = None
+        self._rejections: Rejections | None = None
+
+    @property
+    def rejections(self) -> Rejections:
+        """Notices a consumer that accepts nothing. It follows the journal from the first look on."""
+        if self._rejections is None:
+            self._rejections = Rejections()
+            self.engine.journal.follow(self._rejections.note)
+        return self._rejections
 
     @property
     def is_judged(self) -> bool:

@@ -225,10 +225,16 @@ class AdvanceStep(SingleValue, frozen=True):
     duration: Span
 
 
-class RunStep(SingleValue, frozen=True):
-    """Lets time pass until nothing is left to send."""
+UNTIL_IDLE, DESPITE_REJECTIONS = "until-idle", "until-idle-despite-rejections"
 
-    until: Literal["until-idle"]
+
+class RunStep(SingleValue, frozen=True):
+    """Lets time pass until nothing is left to send. It stops if the consumer has accepted nothing of a webhook and
+    rejects it ten times in a row, without any outage or fault: most likely its path or credentials are wrong.
+    `until-idle-despite-rejections` goes on until the events expire; so does `until-idle` in a scenario that expects
+    `discarded`, `pending` or no delivered events, or sets `simulate_after` or `suspend_after`."""
+
+    until: Literal["until-idle", "until-idle-despite-rejections"]
 
 
 class WaitStep(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):

@@ -6,7 +6,7 @@ import pytest
 
 from mockcampaign.engine.journal import Attempted, Entry, Requested
 from mockcampaign.judging.fact import InFront
-from mockcampaign.judging.in_front import SIGNATURES, accepting_software, in_front
+from mockcampaign.judging.responses.in_front import SIGNATURES, accepting_software, in_front
 from mockcampaign.model import Measured, NoResponse, Responded
 from mockcampaign.report.sentences import actual
 
