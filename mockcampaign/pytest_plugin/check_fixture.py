@@ -16,7 +16,7 @@ from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
 from mockcampaign.check.probes.question import Found as ProbeReading
-from mockcampaign.check.probes.sql_probe import SqlProbe
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
 from mockcampaign.check.probes.store_probe import (
     CallableProbe,
     Counter,
@@ -158,8 +158,8 @@ class CampaignCheck:
             if probe is not None:
                 raise MisuseError("allowed: one of probe= and probe_sql=, found both")
             engine, query = options["probe_sql"]
-            shapes = settings.shapes
-            return SqlProbe.at(engine, query, shapes) if isinstance(engine, str) else SqlProbe(engine, query, shapes)
+            database = engine_at(engine) if isinstance(engine, str) else engine
+            return SqlProbe(database, query, settings.shapes, timeout=timeout)
         if probe is None:
             return None
         if isinstance(probe, str):

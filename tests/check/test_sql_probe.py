@@ -10,17 +10,23 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mockcampaign.check.check import check
+from mockcampaign.check.probes import sql_probe
 from mockcampaign.check.probes.question import Question
 from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders
+from mockcampaign.check.settings import Settings
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
+from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.transport.inprocess import AsgiTransport
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
@@ -157,10 +163,10 @@ def filled(engine: Any) -> None:
             )
 
 
-def asked(engine: Any, query: str, *mailings: tuple[int, str]) -> Any:
+def asked(engine: Any, query: str, *mailings: tuple[int, str], timeout: int = 10_000) -> Any:
     question = Question(OPEN, NOW)
     question.add([{"clientId": 7, "mailingId": mailing, "mailId": mail, "created": NOW} for mailing, mail in mailings])
-    return asyncio.run(SqlProbe(engine, query, (OPEN,)).ask(question))
+    return asyncio.run(SqlProbe(engine, query, (OPEN,), timeout=timeout).ask(question))
 
 
 def test_rows_are_events_by_names_spellings_and_roles(engine: Any) -> None:
@@ -169,7 +175,7 @@ def test_rows_are_events_by_names_spellings_and_roles(engine: Any) -> None:
     found = asked(engine, typed, (1, "a"), (1, "b"))
     if engine.dialect.name == "sqlite":  # which has no times, only text
         found = [{**one, "created": NOW} for one in found]
-    expected = {"mailingId": 1, "created": NOW, "clientId": 7, "recipientId": "0012", "device": None, "note": "x"}
+    expected = {"mailingId": 1, "created": NOW, "clientId": 7, "recipientId": "0012", "note": "x"}
     assert sorted(found, key=lambda one: str(one["mailId"])) == [expected | {"mailId": mail} for mail in ("a", "b")]
 
 
@@ -221,3 +227,69 @@ def test_what_is_wrong_with_a_url_is_said_without_its_password(url: str, message
     with pytest.raises(InvalidInputError, match=message) as refused:
         engine_at(url)
     assert "geheim" not in str(refused.value)
+
+
+SLEEPING = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+    "postgresql": "SELECT pg_sleep(60)",
+    "mysql": "SELECT SLEEP(60)",
+}
+LOCKING = {
+    "sqlite": "BEGIN EXCLUSIVE",
+    "postgresql": "LOCK TABLE events IN ACCESS EXCLUSIVE MODE",
+    "mysql": "LOCK TABLES events WRITE",
+}
+LIMITS = {
+    "sqlite": ("PRAGMA busy_timeout", "PRAGMA query_only"),
+    "postgresql": ("SHOW statement_timeout", "SHOW transaction_read_only"),
+    "mysql": ("SELECT @@max_statement_time", "SELECT @@tx_read_only"),
+}
+
+
+def limits(engine: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return [connection.exec_driver_sql(one).scalar() for one in LIMITS[engine.dialect.name]]
+
+
+def test_a_query_that_sleeps_ends_with_one_line(engine: Any) -> None:
+    filled(engine)
+    before = limits(engine)
+    with pytest.raises(CouldNotTellError, match=r"^probe query: still running after 150 ms$"):
+        asked(engine, SLEEPING[engine.dialect.name], timeout=150)
+    assert limits(engine) == before
+    assert len(asked(engine, QUERY, (1, "a"))) == 2
+
+
+def test_a_query_of_a_locked_table_ends_with_one_line(engine: Any) -> None:
+    filled(engine)
+    with engine.connect() as locking:
+        locking.exec_driver_sql(LOCKING[engine.dialect.name])
+        with pytest.raises(CouldNotTellError, match=r"^probe query: still running after 150 ms$"):
+            asked(engine, QUERY, (1, "a"), timeout=150)
+        locking.rollback()
+        if engine.dialect.name == "mysql":
+            locking.exec_driver_sql("UNLOCK TABLES")
+    assert len(asked(engine, QUERY, (1, "a"))) == 2
+
+
+def test_nobody_waits_for_a_driver_that_ends_no_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_probe, "GRACE", 0)
+    engine, over = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'x.db'}"), threading.Event()
+    sqlalchemy.event.listen(engine, "connect", lambda made, _: made.create_function("sleep", 0, over.wait))
+    with pytest.raises(CouldNotTellError, match=r"^probe query: still running after 20 ms$"):
+        asked(engine, "SELECT sleep()", timeout=20)
+    [abandoned] = [one for one in threading.enumerate() if one.name == sql_probe.THREAD]
+    over.set()
+    abandoned.join()
+    engine.dispose()
+
+
+def test_a_database_that_hangs_is_not_the_fault_of_the_consumer(tmp_path: Path) -> None:
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    transport = AsgiTransport(consumer_app())
+    settings = Settings(now=NOW, seed=1, rules=("stores-every-event",))
+    probe = SqlProbe(engine, SLEEPING["sqlite"], settings.shapes, timeout=20)
+    checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
+    with pytest.raises(CouldNotTellError, match=r"^probe query: still running after 20 ms$"):
+        asyncio.run(checking)
+    engine.dispose()

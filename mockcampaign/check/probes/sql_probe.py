@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -18,9 +21,17 @@ from mockcampaign.shape.moment import write_moment
 from mockcampaign.shape.placeholders import MAIL_IDS, Placeholder, named
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import short
+from mockcampaign.wallclock import Stopwatch
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Engine
+    from sqlalchemy import BindParameter, Connection
+    from sqlalchemy import Engine as Engine
+
+GRACE = 1_000
+"""Milliseconds by which a database may end a query later than it should. After that, nobody waits for it any more."""
+
+THREAD = "mockcampaign-sql-probe"
+"""Name of the threads that read from databases."""
 
 INSTALL = "pip install 'mockcampaign[sql]'"
 
@@ -49,29 +60,57 @@ class SqlProbe:
 
     reports_events = True
 
-    def __init__(self, engine: Engine, query: str, shapes: Sequence[Shape]) -> None:
-        """`shapes` say to which fields the columns of the query belong. Raise as `query_placeholders` does."""
+    def __init__(self, engine: Engine, query: str, shapes: Sequence[Shape], *, timeout: int) -> None:
+        """`shapes` say to which fields the columns of the query belong; `timeout` is in milliseconds.
+
+        Raise as `query_placeholders` does.
+        """
         self._engine = engine
         self._query = query
         self._shapes = tuple(shapes)
+        self._timeout = timeout
         password = engine.url.password
         self._masking = Masking(() if password is None else (str(password),))
         self.selection = Selection(query_placeholders(query, "probe query"), self._fetch)
 
-    @classmethod
-    def at(cls, url: str, query: str, shapes: Sequence[Shape]) -> SqlProbe:
-        """Return the probe of a database at a URL of SQLAlchemy.
-
-        Raise `InvalidInputError` if there is no such database, or no driver for it.
-        """
-        return cls(engine_at(url), query, shapes)
-
     async def ask(self, question: Question | None = None) -> Found:
         return await self.selection.stored(question)
 
+    def ask_here(self, question: Question) -> list[Event]:
+        """Return the rows that `ask` returns, without an event loop. The query runs in this thread."""
+
+        async def fetch(values: Values) -> list[Event]:
+            return self._events(values)
+
+        asking = Selection(self.selection.placeholders, fetch).stored(question)
+        try:
+            asking.send(None)  # which runs to the end, because nothing in it waits for a loop
+        except StopIteration as done:
+            found: list[Event] = done.value
+            return found
+        raise AssertionError("a query in this thread waits for nothing else")
+
     async def _fetch(self, values: Values) -> Found:
-        # In a thread: the consumer may be an application in this event loop.
-        names, rows = await asyncio.to_thread(self._rows, values)
+        # In a thread: the consumer may be an application in this event loop. Nobody waits for it at the end of the
+        # process, because a driver may be caught in a call that nothing ends.
+        found: Future[Found] = Future()
+        found.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                found.set_result(self._events(values))
+            except BaseException as error:
+                found.set_exception(error)
+
+        threading.Thread(target=work, name=THREAD, daemon=True).start()
+        try:
+            async with asyncio.timeout((self._timeout + GRACE) / 1_000):
+                return await asyncio.wrap_future(found)
+        except TimeoutError:
+            raise self._too_slow() from None
+
+    def _events(self, values: Values) -> list[Event]:
+        names, rows = self._rows(values)
         fields = [self._field_of(name) for name in names]
         return [_event(zip(names, fields, row, strict=True)) for row in rows]
 
@@ -82,38 +121,35 @@ class SqlProbe:
         wanted = self.selection.placeholders
         parameters: list[BindParameter[Any]] = [bindparam(one.name, expanding=one is MAIL_IDS) for one in wanted]
         bound = {one.name: values.get(one.name, () if one is MAIL_IDS else None) for one in wanted}
+        watch = Stopwatch()
         try:
-            with self._engine.connect() as connection:
-                self._read_only(connection)
-                try:
-                    result = connection.execute(text(self._query).bindparams(*parameters), bound)
-                    if not result.returns_rows:
-                        raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
-                    return list(result.keys()), [tuple(row) for row in result]
-                finally:
-                    connection.rollback()
-                    self._writable(connection)
+            with self._engine.connect() as connection, self._limited(connection):
+                result = connection.execute(text(self._query).bindparams(*parameters), bound)
+                if not result.returns_rows:
+                    raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
+                return list(result.keys()), [tuple(row) for row in result]
         except DBAPIError as error:
-            raise self._trouble(error.orig or error) from None
+            # Each database has its own words, and codes, for a query that it has ended.
+            raise (
+                self._too_slow() if watch.milliseconds >= self._timeout else self._trouble(error.orig or error)
+            ) from None
         except SQLAlchemyError as error:
             raise self._trouble(error) from None
 
-    def _read_only(self, connection: Any) -> None:
-        """Let the database itself reject whatever a query would change."""
+    def _limited(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
+        """Let the database itself reject what would change it, and end what takes too long."""
         match self._engine.dialect.name:
-            case "postgresql" | "mysql" | "mariadb":
-                connection.rollback()
-                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            case "postgresql":
+                return _limited_postgresql(connection, self._timeout)
+            case "mysql" | "mariadb":
+                return _limited_mysql(connection, self._timeout)
             case "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only = ON")
+                return _limited_sqlite(connection, self._timeout)
             case _:
-                pass  # it is rolled back
+                return _rolled_back(connection)
 
-    def _writable(self, connection: Any) -> None:
-        if self._engine.dialect.name == "sqlite":
-            # The engine may be the consumer's own, and the setting outlives the transaction.
-            connection.exec_driver_sql("PRAGMA query_only = OFF")
-            connection.rollback()
+    def _too_slow(self) -> CouldNotTellError:
+        return CouldNotTellError(f"probe query: still running after {self._timeout} ms")
 
     def _trouble(self, error: BaseException) -> CouldNotTellError:
         lines = [str(one) for one in error.args if isinstance(one, str)] or [str(error)]
@@ -128,6 +164,64 @@ class SqlProbe:
         by_spelling = (field for field in fields if _folded(field.name) == folded)
         by_role = (field for field in fields if _folded(field.role) == folded and field.role is not Role.OTHER)
         return next(chain(by_name, by_spelling, by_role), None)
+
+
+# The engine may be the consumer's own, so whatever outlives a transaction is put back.
+
+
+@contextlib.contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+@contextlib.contextmanager
+def _limited_postgresql(connection: Connection, timeout: int) -> Iterator[None]:
+    with _rolled_back(connection):
+        connection.rollback()
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {timeout}")
+        yield
+
+
+@contextlib.contextmanager
+def _limited_mysql(connection: Connection, timeout: int) -> Iterator[None]:
+    is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+    name, limit = ("max_statement_time", timeout / 1_000) if is_mariadb else ("max_execution_time", timeout)
+    before = connection.exec_driver_sql(f"SELECT @@SESSION.{name}").scalar()
+    connection.exec_driver_sql(f"SET SESSION {name} = {limit}")
+    connection.rollback()
+    try:
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        yield
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql(f"SET SESSION {name} = {before}")
+
+
+@contextlib.contextmanager
+def _limited_sqlite(connection: Connection, timeout: int) -> Iterator[None]:
+    busy = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar() or 0)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(busy, timeout)}")
+    connection.exec_driver_sql("PRAGMA query_only = ON")
+    interrupting = threading.Timer(timeout / 1_000, _interrupt_of(connection))
+    interrupting.daemon = True
+    interrupting.start()
+    try:
+        yield
+    finally:
+        interrupting.cancel()
+        connection.rollback()
+        connection.exec_driver_sql("PRAGMA query_only = OFF")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {busy}")
+        connection.rollback()
+
+
+def _interrupt_of(connection: Connection) -> Callable[[], object]:
+    interrupt: Callable[[], object] | None = getattr(connection.connection.driver_connection, "interrupt", None)
+    return (lambda: None) if interrupt is None else interrupt
 
 
 def engine_at(url: str) -> Engine:
@@ -157,12 +251,12 @@ def _folded(name: str) -> str:
 
 
 def _event(columns: Iterable[tuple[str, EventField | None, Any]]) -> Event:
+    """Return a row as an event. A column without a value is a field that the event does not have."""
     event: Event = {}
     for column, field, value in columns:
-        if field is None:
-            event[column] = _value(value, None)
-        else:
-            event = with_value(event, field.path, _value(value, field))
+        if value is not None:
+            path = (column,) if field is None else field.path
+            event = with_value(event, path, _value(value, field))
     return event
 
 
@@ -181,7 +275,7 @@ def _value(value: Any, field: EventField | None) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping | list) or value is None:
+    if isinstance(value, Mapping | list):
         return value
     if not isinstance(value, str | int | float):
         value = str(value)  # such as a UUID

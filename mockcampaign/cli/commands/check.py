@@ -505,9 +505,10 @@ def _settings(options: CheckArguments, routes: Routes) -> Settings:
 
 def _probe(options: CheckArguments, transport: Transport, settings: Settings) -> StoreProbe | None:
     if options["probe_sql"] is not None and options["probe_query"] is not None:
-        from mockcampaign.check.probes.sql_probe import SqlProbe
+        from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
 
-        return SqlProbe.at(options["probe_sql"], options["probe_query"], settings.shapes)
+        engine = engine_at(options["probe_sql"])
+        return SqlProbe(engine, options["probe_query"], settings.shapes, timeout=settings.timeout)
     return store_probe(
         transport,
         url=options["probe_url"],
