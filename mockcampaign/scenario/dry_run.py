@@ -6,8 +6,7 @@ import msgspec
 
 from mockcampaign.judging.finding import Finding
 from mockcampaign.scenario.judge import judge
-from mockcampaign.scenario.language.steps import ProbeStep
-from mockcampaign.scenario.plan import ConsumerExpected, Expect, Plan, PlannedStep
+from mockcampaign.scenario.plan import ConsumerExpected, Plan
 from mockcampaign.scenario.play import Player
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 
@@ -24,24 +23,8 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
 
 async def dry_run(plan: Plan, seed: int) -> DryRun:
     """Play the plan against a consumer that responds 200 to everything."""
-    player = Player.with_campaign(_without_probe(plan), AlwaysOkTransport(), seed=seed)
+    player = Player.with_campaign(plan.without_probe(), AlwaysOkTransport(), seed=seed)
     await player.play()
     _, findings = judge(player.plan, player.campaign.journal.entries)
     unknown = [one for one in plan.expectations if isinstance(one, ConsumerExpected)]
     return DryRun(player=player, findings=findings, unknown=unknown)
-
-
-def _without_probe(plan: Plan) -> Plan:
-    consumer = msgspec.structs.replace(plan.scenario.consumer, probe=None)
-    steps = tuple(_of_webhooks(step) for step in plan.steps if not isinstance(step.action, ProbeStep))
-    return msgspec.structs.replace(
-        plan, scenario=msgspec.structs.replace(plan.scenario, consumer=consumer), steps=steps
-    )
-
-
-def _of_webhooks(step: PlannedStep) -> PlannedStep:
-    """Return the step without expectations of the consumer."""
-    if not isinstance(step.action, Expect):
-        return step
-    expectations = tuple(one for one in step.action.expectations if not isinstance(one, ConsumerExpected))
-    return msgspec.structs.replace(step, action=Expect(expectations=expectations))

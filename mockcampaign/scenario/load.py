@@ -77,6 +77,7 @@ from mockcampaign.scenario.plan import (
     WebhookExpected,
 )
 from mockcampaign.scenario.shape_file import read_shapes, shape_in
+from mockcampaign.shape.placeholders import require_roles
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 from mockcampaign.whole_files import check_regular
@@ -170,6 +171,7 @@ class _Planner:
         self._check_clients()
         for at, part in self._scenario.shape_parts():
             self._shape(at, part)
+        self._check_placeholders()
         for name, webhook in self._scenario.webhooks.items():
             self._create(("webhooks", name), name, webhook)
         if not self._scenario.steps:
@@ -493,10 +495,21 @@ class _Planner:
 
     def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
         probe = self._scenario.consumer.probe
-        if isinstance(processed, str) and probe is not None and probe.events is None:
+        if isinstance(processed, str) and probe is not None and probe.count is not None:
             raise self._document.problem(
                 at, f"{processed} needs `events` in the consumer's probe; with `count`, allowed: a number"
             )
+
+    def _check_placeholders(self) -> None:
+        probe = self._scenario.consumer.probe
+        if probe is None:
+            return
+        at = ("consumer", "probe", "url" if probe.query is None else "query")
+        for shape in self._shapes.values():
+            try:
+                require_roles(probe.placeholders(), shape, at[-1])
+            except InvalidInputError as error:
+                raise self._document.problem(at, str(error)) from None
 
     def _needs_probe(self, at: Location) -> None:
         if self._scenario.consumer.probe is None:

@@ -215,6 +215,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Expectations of all steps, in order."""
         return tuple(expectation for step in self.steps for expectation in step.expectations)
 
+    def without_probe(self) -> Plan:
+        """Return the plan without whatever asks the consumer's probe."""
+        consumer = msgspec.structs.replace(self.scenario.consumer, probe=None)
+        steps = tuple(_of_webhooks(step) for step in self.steps if not isinstance(step.action, ProbeStep))
+        return msgspec.structs.replace(
+            self, scenario=msgspec.structs.replace(self.scenario, consumer=consumer), steps=steps
+        )
+
     @property
     def webhook_ids(self) -> dict[str, int]:
         """Ids of the webhooks by name. A run assigns ids in order of creation."""
@@ -223,3 +231,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(step.action, CreateStep):
                 names += step.action.webhooks
         return {name: number for number, name in enumerate(names, self.first_webhook_id)}
+
+
+def _of_webhooks(step: PlannedStep) -> PlannedStep:
+    """Return the step without expectations of the consumer."""
+    if not isinstance(step.action, Expect):
+        return step
+    expectations = tuple(one for one in step.action.expectations if not isinstance(one, ConsumerExpected))
+    return msgspec.structs.replace(step, action=Expect(expectations=expectations))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import assert_never
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.engine.journal import StepReached
-from mockcampaign.errors import ConsumerRejectsError, InvalidInputError
+from mockcampaign.engine.journal import Happened, StepReached
+from mockcampaign.errors import ConsumerRejectsError, InvalidInputError, MockcampaignError
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import Rejections
 from mockcampaign.model import EventType, Webhook
@@ -59,6 +60,7 @@ from mockcampaign.shape.field import Event, Role, value_at
 from mockcampaign.shape.likeness import draw_like
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 
 IDENTITIES = (Role.RECIPIENT, Role.RECIPIENT_ADDRESS, Role.MAIL, Role.SUBSCRIPTION, Role.ID)
 """Roles in which a value that identifies a mail may occur."""
@@ -98,15 +100,18 @@ class Player:
         self._random = Random(f"mails:{campaign.seed}")
 
     @classmethod
-    def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int) -> Player:
-        """Return a player with a campaign of its own, set up as the scenario says."""
+    def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int, name: str | None = None) -> Player:
+        """Return a player with a campaign of its own, set up as the scenario says.
+
+        `name` is that of the campaign (default: the label of the plan).
+        """
         scenario = plan.scenario
         campaign = Campaign(
             transport,
             seed=seed,
             policy=scenario.policy.policy(),
             start=scenario.start,
-            name=plan.label,
+            name=plan.label if name is None else name,
             shapes=plan.shapes,
             clients=plan.clients,
         )
@@ -122,7 +127,7 @@ class Player:
             if isinstance(step.action, FaultStep):
                 self._check_fault(step.action, step.place)
         if self._probe is not None:
-            await self._probe.remember_stored()
+            await self._probe.remember_stored(await self._upcoming(self._probe))
         journal = self.campaign.journal
         journal.follow(self.ledger.note)
         journal.follow(self._rejections.note)
@@ -131,6 +136,20 @@ class Player:
         finally:
             journal.unfollow(self.ledger.note)
             journal.unfollow(self._rejections.note)
+
+    async def _upcoming(self, probe: RunProbe) -> Sequence[Happened]:
+        """Return the events of the run to come, if the probe selects by them.
+
+        A set-up is not run for that. What depends on the consumer's responses may be absent.
+        """
+        if not probe.selects or self._set_up is not None:
+            return ()
+        rehearsal = Player.with_campaign(
+            self.plan.without_probe(), AlwaysOkTransport(), seed=self.campaign.seed, name=self.campaign.name
+        )
+        with contextlib.suppress(MockcampaignError):
+            await rehearsal.play()
+        return rehearsal.ledger.happened
 
     async def _play_steps(self) -> None:
         self._create(self.plan.scenario.webhooks)

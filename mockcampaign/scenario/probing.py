@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from random import Random
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.store_probe import probe_outcome
-from mockcampaign.engine.journal import Probed
+from mockcampaign.check.probes.question import Question
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
+from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
+from mockcampaign.engine.journal import Happened, Probed
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Probe, ProbeReading
+from mockcampaign.judging.consumer_store import Probe, ProbeReading, canonical, events_in
 from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.masking import shown_url
+from mockcampaign.model import EventType
 from mockcampaign.scenario.judge import judge_consumer
 from mockcampaign.scenario.language.endpoints import ProbeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation
+from mockcampaign.shape.field import Role
+from mockcampaign.shape.likeness import draw_like
 from mockcampaign.shape.shape import Shape
 from mockcampaign.wallclock import ask_until
 
@@ -28,18 +35,53 @@ class RunProbe:
         self, definition: ProbeDefinition, campaign: Campaign, ledger: Ledger, shapes: tuple[Shape, ...]
     ) -> None:
         """`shapes` are those of the events of the run."""
-        self._whose = f"probe {shown_url(definition.url)}"
-        self._probe = Probe(url=definition.url, events=definition.events, count=definition.count)
+        self._whose = "probe query" if definition.url is None else f"probe {shown_url(definition.url)}"
+        self._probe = _store_probe(definition, campaign)
         self._settle = definition.settle
         self._campaign = campaign
         self._ledger = ledger
         self._shapes = shapes
+        self._question = self._new_question()
+        """The events of the run, by which the probe may select."""
+        self._read = 0
+        """Number of entries of the ledger's `happened` that are in the question."""
         self._before = ProbeReading(0, None)
         """The events that the consumer had stored before the run."""
 
-    async def remember_stored(self) -> None:
-        """Take what the consumer has stored by now as the state before the run. Raises `CouldNotTellError`."""
-        self._before = await self._fetch()
+    @property
+    def selects(self) -> bool:
+        """Whether the probe selects events, so that it has to know them."""
+        return bool(self._probe.selection.placeholders)
+
+    async def remember_stored(self, upcoming: Iterable[Happened]) -> None:
+        """Take what the consumer has stored by now as the state before the run. Raises `CouldNotTellError`.
+
+        `upcoming` are the events of the run to come, for a probe that selects.
+        """
+        question = self._new_question()
+        self._add(question, upcoming)
+        self._before = await self._fetch(question)
+
+    async def _learn_what_is_ignored(self) -> None:
+        """Ask for the number of events that nobody has sent: there are some if the consumer does not select."""
+        shape = self._shapes[0]
+        nobodys = dict(shape.examples[0])
+        for role in (Role.CLIENT, Role.MAILING, Role.MAIL):
+            value = shape.get(nobodys, role)
+            if isinstance(value, str | int):
+                nobodys = shape.put(nobodys, role, draw_like(value, Random(f"nobody:{role}"), unique=True))
+        about_nobody = self._new_question()
+        about_nobody.add([nobodys])
+        if await self._probe.ask(about_nobody):
+            self._probe.selection.ignore_all()
+
+    def _new_question(self) -> Question:
+        return Question(self._shapes[0], self._campaign.now)
+
+    def _add(self, question: Question, happened: Iterable[Happened]) -> None:
+        if self.selects:
+            for entry in happened:
+                question.add(map(json_text.decode, entry.events), self._campaign.shape(entry.type))
 
     async def ask(self, claims: Sequence[ConsumerExpectation]) -> Probed:
         """Ask until the claims are met or the probe's time to settle is over. Raises `CouldNotTellError`."""
@@ -52,7 +94,10 @@ class RunProbe:
         return await ask_until(self._ask_once, are_met, self._settle)
 
     async def _ask_once(self) -> Probed:
-        account, before = await self._fetch(), self._before
+        happened = self._ledger.happened
+        self._add(self._question, happened[self._read :])
+        self._read = len(happened)
+        account, before = await self._fetch(self._question), self._before
         if before.events is not None:
             ours = set(sent_events(self._ledger.happened).values())
             known = sum(event in ours for event in before.events)
@@ -73,11 +118,36 @@ class RunProbe:
         events = self._campaign.masking.events(own_events(newer.events, ours, self._shapes), ours)
         return Probed(at=self._campaign.now, count=len(events), events=tuple(map(msgspec.Raw, events)))
 
-    async def _fetch(self) -> ProbeReading:
-        campaign = self._campaign
-        outcome = await probe_outcome(self._probe.request(campaign.policy.timeout), campaign.fetch, campaign.faults)
+    async def _fetch(self, question: Question) -> ProbeReading:
         try:
-            return self._probe.read(outcome)
+            if self.selects and not self._probe.reports_events:
+                await self._learn_what_is_ignored()
+            found = await self._probe.ask(question)
         except CouldNotTellError as error:
             # The message may quote the consumer, and so a secret.
-            raise CouldNotTellError(campaign.masking.text(str(error))) from None
+            raise CouldNotTellError(self._campaign.masking.text(str(error))) from None
+        if isinstance(found, int):
+            return ProbeReading(found, None)
+        # Without any events yet, a probe that selects was not asked.
+        events = tuple(map(canonical, events_in(found)))
+        return ProbeReading(len(events), events if self._probe.reports_events else None)
+
+
+class _Fetching:
+    """Lets a probe send its requests as the campaign does."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.faults = campaign.faults
+        self.send = campaign.fetch
+
+    async def aclose(self) -> None:
+        """Do nothing: the connections are the campaign's."""
+
+
+def _store_probe(definition: ProbeDefinition, campaign: Campaign) -> StoreProbe:
+    timeout = campaign.policy.timeout
+    if definition.sql is not None and definition.query is not None:
+        shapes = tuple(map(campaign.shape, EventType))
+        return SqlProbe(engine_at(definition.sql), definition.query, shapes, timeout=timeout)
+    probe = Probe(url=definition.url or "", events=definition.events, count=definition.count)
+    return UrlProbe(probe, _Fetching(campaign), timeout=timeout)

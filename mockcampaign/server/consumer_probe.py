@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.check.probes.run_command import parsed
-from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe
+from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe, command_placeholders
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.consumer_store import Probe, check_jmespath
 from mockcampaign.masking import shown_url
+from mockcampaign.shape.placeholders import in_braces
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.wire import WireTransport
 
@@ -41,11 +42,13 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.url is not None:
             parse_address(self.url)
+            in_braces(self.url, "--probe")
         if self.command is not None:
             try:
-                parsed(self.command)
+                words = parsed(self.command)
             except InvalidInputError as error:
                 raise InvalidInputError(f"--probe-command: {error}") from None
+            command_placeholders(words, "--probe-command")
         for expression in (self.events, self.count):
             if expression is not None:
                 check_jmespath(expression)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mockcampaign
 from mockcampaign.double.in_process import CampaignFixture
-from mockcampaign.errors import MisuseError
+from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.model import KeyAuthentication
 from plugin_apps import App
 
@@ -164,3 +165,34 @@ def test_keys_are_credentials(table: Table) -> None:
         campaign.emit("open")
         campaign.run()
     assert (b"x-key", b"value") in table.scopes[0]["headers"]
+
+
+class Sql(App):
+    """A consumer with a table in SQLite, whose columns have names of its own."""
+
+    def database(self, path: Path) -> Any:
+        engine = pytest.importorskip("sqlalchemy").create_engine(f"sqlite:///{path}")
+        columns = ("type", "recipientid", "created", "mail_id", "device")
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE events (id INTEGER PRIMARY KEY, mailing, {', '.join(columns)})")
+            for event in self.events:
+                row = tuple(event[name] for name in ("mailingId", *FIVE))
+                connection.exec_driver_sql("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+        return engine
+
+
+def test_rows_of_a_query_are_events(tmp_path: Path) -> None:
+    app = Sql()
+    with mockcampaign.campaign(app) as campaign:
+        campaign.emit("open", count=120)
+        campaign.run()
+        engine = app.database(tmp_path / "x.db")
+        query = "SELECT * FROM events WHERE mailing = :mailingId AND mail_id IN :mailIds"
+        rows = campaign.probe_sql(engine, query)
+        assert sorted(rows[0]) == sorted(["id", "mailingId", *FIVE])
+        campaign.assert_compliant(processed=rows, fields=FIVE)
+        assert said(campaign, campaign.probe_sql(engine, f"{query} AND id > 1"), fields=FIVE).startswith("processed: 1")
+        assert len(campaign.probe_sql(f"sqlite:///{tmp_path / 'x.db'}", query)) == 120
+        with pytest.raises(InvalidInputError, match="'DROP TABLE events' is no query that reads"):
+            campaign.probe_sql(engine, "DROP TABLE events")
+        engine.dispose()

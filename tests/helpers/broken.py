@@ -2,6 +2,8 @@
 
 OWN_EVENT = '{"event": "open", "messageId": "f3a0-0017", "at": 1772441950662}'
 
+OWN_PROBE = '{url: "http://127.0.0.1:8000/processed", events: "@"}'
+
 GOOD = """\
 name: x
 consumer:
@@ -58,6 +60,16 @@ BROKEN: dict[str, str] = {
         "opens: {delivered: 3}", "consumer: {processed: 3}"
     ),
     "probe both": GOOD.replace('events: "@"', 'events: "@", count: x'),
+    "probe placeholder": changed("/processed", "/processed?mailing={mailing}"),
+    "probe placeholder without role": changed("/processed", "/processed?client={clientId}")
+    + f"shape: {{events: '{OWN_EVENT}'}}\n",
+    "probe url and sql": changed('events: "@"', "sql: 'sqlite://', query: SELECT 1"),
+    "probe without query": changed(OWN_PROBE, "{sql: 'sqlite://'}"),
+    "probe query and events": changed(OWN_PROBE, "{sql: 'sqlite://', query: SELECT 1, events: x}"),
+    "probe sql": changed(OWN_PROBE, "{sql: 'postgres://u:geheim@h/d', query: SELECT 1}"),
+    "probe sql is a list": changed(OWN_PROBE, "{sql: [geheim], query: SELECT 1}"),
+    "probe query": changed(OWN_PROBE, "{sql: 'sqlite://', query: DELETE FROM events}"),
+    "probe query placeholder": changed(OWN_PROBE, "{sql: 'sqlite://', query: 'SELECT :mailing'}"),
     "jmespath": GOOD.replace('events: "@"', 'events: "a["'),
     "count probe": GOOD.replace('events: "@"', "count: n").replace(
         "opens: {delivered: 3}", "consumer: {processed: exactly-once}"

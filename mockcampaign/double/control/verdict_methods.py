@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mockcampaign import json_text
+from mockcampaign.check.probes.question import Question
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
 from mockcampaign.double.control.session import SessionMethods, in_home
 from mockcampaign.double.control.violations import (
     NOTHING_DELIVERED,
@@ -20,8 +23,10 @@ from mockcampaign.double.control.violations import (
 from mockcampaign.double.inputs import field_names_of, rows_of
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.verdict import is_violation
+from mockcampaign.model import EventType
 
 if TYPE_CHECKING:
+    from mockcampaign.check.probes.sql_probe import Engine
     from mockcampaign.double.inputs import Rows
     from mockcampaign.judging.finding import Finding
 
@@ -68,6 +73,28 @@ class VerdictMethods(SessionMethods):
             raise MisuseError("fields and by have no effect alone, allowed: with processed=")
         if found:
             raise AssertionError(text_of(found))
+
+    @in_home
+    def probe_sql(self, engine: Engine | str, query: str) -> list[dict[str, Any]]:
+        """Return the events in the consumer's database as `assert_compliant(processed=…)` compares them.
+
+        `engine` is SQLAlchemy's, or the URL of a database; the query runs in this thread, and changes nothing. Columns
+        belong to the fields of events by their names, in any spelling, or by their roles. `:clientId`, `:mailingId`,
+        `:mailIds` and `:since` in the query select the events of this test; those of others are not compared.
+
+        Raises `InvalidInputError` for a query that does not read, and `CouldNotTellError` if it fails or takes longer
+        than an attempt may.
+        """
+        session = self._session
+        session.check_awaited()
+        campaign = session.engine
+        shapes = tuple(map(campaign.shape, EventType))
+        question = Question(shapes[0], campaign.now)
+        for entry in session.view.ledger.happened:
+            question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
+        database = engine_at(engine) if isinstance(engine, str) else engine
+        probe = SqlProbe(database, query, shapes, timeout=campaign.policy.timeout)
+        return probe.ask_here(question)
 
     @in_home
     def violations(self) -> list[Finding]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from mockcampaign.check.probes.sql_probe import query_placeholders
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import (
     Authentication,
@@ -16,15 +17,23 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.scenario.language.annotations import OneOf, Secret
-from mockcampaign.scenario.language.plain_values import ClientId, Duration, JmesPath, Url
+from mockcampaign.scenario.language.plain_values import ClientId, DatabaseUrl, Duration, JmesPath, ProbeUrl, Query, Url
+from mockcampaign.shape.placeholders import Placeholder, in_braces
 from mockcampaign.transport.address import encode_headers
 
 
 class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """URL that reports the events the consumer has stored: `events` selects them, or `count` selects their number."""
+    """How to ask for the events the consumer has stored: at a `url`, where `events` selects them, or `count` selects
+    their number; or in the database at `sql`, by a `query`. Placeholders in `url` and `query` select the events of the
+    run: `{clientId}`, `{mailingId}`, `{mailIds}` and `{since}`, in a query `:clientId` and so on."""
 
-    url: Url
+    url: ProbeUrl | None = None
     """Requested with GET; the response is JSON."""
+    sql: DatabaseUrl | None = None
+    """URL of a database, as SQLAlchemy writes it. No output repeats it."""
+    query: Query | None = None
+    """`SELECT` of the stored events in the database. Columns have the names of fields, in any spelling, or of roles.
+    It is never allowed to change anything."""
     events: JmesPath | None = None
     """JMESPath of the list of all stored events in the response, such as `@`. It may also rename fields."""
     count: JmesPath | None = None
@@ -34,8 +43,20 @@ class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
     the stored events are as expected."""
 
     def __post_init__(self) -> None:
-        if (self.events is None) == (self.count is None):
+        if (self.url is None) == (self.sql is None):
+            raise InvalidInputError("expected exactly one of the keys 'url' and 'sql'")
+        if (self.sql is None) != (self.query is None):
+            raise InvalidInputError("the keys 'sql' and 'query' have no effect alone, allowed: both of them")
+        if self.sql is not None and not (self.events is None and self.count is None):
+            raise InvalidInputError("the keys 'events' and 'count' are for a response, allowed with 'sql': 'query'")
+        if self.sql is None and (self.events is None) == (self.count is None):
             raise InvalidInputError("expected exactly one of the keys 'events' and 'count'")
+
+    def placeholders(self) -> frozenset[Placeholder]:
+        """Return the placeholders by which the probe selects events."""
+        if self.query is not None:
+            return query_placeholders(self.query, "query")
+        return in_braces(self.url or "", "url")
 
 
 class ConsumerDefinition(msgspec.Struct, frozen=True, kw_only=True):

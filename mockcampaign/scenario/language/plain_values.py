@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mockcampaign import json_text
+from mockcampaign.check.probes.sql_probe import engine_at, query_placeholders
 from mockcampaign.durations import DURATION_SCHEMA, format_duration, parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import OUTAGES
 from mockcampaign.judging.consumer_store import check_jmespath
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.scenario.language.annotations import Bounded, ParsedText
+from mockcampaign.scenario.language.annotations import Bounded, ParsedText, Secret
+from mockcampaign.shape.placeholders import in_braces
 from mockcampaign.text import unknown
 from mockcampaign.transport.address import parse_address
 
@@ -46,6 +48,21 @@ def _parse_events(text: str) -> tuple[dict[str, Any], ...]:
 
 def _parse_url(text: str) -> str:
     parse_address(text)
+    return text
+
+
+def _parse_probe_url(text: str) -> str:
+    in_braces(text, "url")
+    return _parse_url(text)
+
+
+def _parse_database(text: str) -> str:
+    engine_at(text)  # which says without the text what is wrong with it
+    return text
+
+
+def _parse_query(text: str) -> str:
+    query_placeholders(text, "query")
     return text
 
 
@@ -100,7 +117,14 @@ Moment = Annotated[
 ExactEvents = Annotated[
     tuple[dict[str, Any], ...], ParsedText(_parse_events, "a JSON list of events, as text", {"type": "string"})
 ]
-Url = Annotated[str, ParsedText(_parse_url, "a URL", {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"})]
+_URL_SCHEMA = {"type": "string", "pattern": r"^(https?://\S+|.*\$\{.*)$"}
+
+Url = Annotated[str, ParsedText(_parse_url, "a URL", _URL_SCHEMA)]
+ProbeUrl = Annotated[str, ParsedText(_parse_probe_url, "a URL", _URL_SCHEMA)]
+"""URL that may contain placeholders."""
+DatabaseUrl = Annotated[str, Secret(), ParsedText(_parse_database, "the URL of a database", {"type": "string"})]
+Query = Annotated[str, ParsedText(_parse_query, "a query", {"type": "string"})]
+"""SQL that may contain placeholders."""
 JmesPath = Annotated[str, ParsedText(check_jmespath, "a JMESPath", {"type": "string"})]
 Tag = Annotated[str, ParsedText(_parse_tag, "a tag", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
 OutageKind = Annotated[str, ParsedText(_parse_outage_kind, "a kind of outage", {"enum": list(OUTAGES)})]

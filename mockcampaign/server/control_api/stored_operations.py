@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.question import Found
-from mockcampaign.engine.journal import Entry
+from mockcampaign.check.probes.question import Found, Question
+from mockcampaign.engine.journal import Entry, Happened
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import canonical, events_in
 from mockcampaign.judging.difference import BUILTIN, Difference, Shapes, compare
@@ -19,6 +20,7 @@ from mockcampaign.model import EventType
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import NoFields
+from mockcampaign.shape.shape import Shape
 
 
 class DifferingEvent(msgspec.Struct, frozen=True):
@@ -58,12 +60,15 @@ async def _stored(call: Call, fields: NoFields) -> StoredView:
     consumer, campaign = call.served.consumer, call.campaign
     if consumer is None:
         raise RequestRejectedError(404, "the server has no probe, allowed: one given with --probe or --probe-command")
+    # Compared is what the probe was asked for, so that an event that occurs meanwhile is not missed.
+    asked = list(campaign.journal.entries) if consumer.probe.selection.placeholders else None
     try:
-        found = await consumer.probe.ask()
+        question = None if asked is None else await asyncio.to_thread(_question, asked, campaign)
+        found = await consumer.probe.ask(question)
     except CouldNotTellError as error:
         # The message may quote the consumer, and so a secret.
         raise RequestRejectedError(502, campaign.masking.text(str(error))) from None
-    entries = list(campaign.journal.entries)
+    entries = list(campaign.journal.entries) if asked is None else asked
     compared = await asyncio.to_thread(_compared, entries, found, consumer.fields, _shapes(campaign))
     counts = compared.difference.seen()
     return StoredView(
@@ -81,6 +86,15 @@ async def _stored(call: Call, fields: NoFields) -> StoredView:
     )
 
 
+def _question(entries: Sequence[Entry], campaign: Campaign) -> Question:
+    """Return the question about all events in the journal."""
+    question = Question(_shapes(campaign)[0], campaign.now)
+    for entry in entries:
+        if isinstance(entry, Happened):
+            question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
+    return question
+
+
 def _compared(entries: Sequence[Entry], found: Found, fields: Sequence[str], shapes: Shapes) -> _Comparison:
     ledger = Ledger.of(entries)
     held = {
@@ -96,8 +110,8 @@ def _compared(entries: Sequence[Entry], found: Found, fields: Sequence[str], sha
     return _Comparison(len(delivered), difference)
 
 
-def _shapes(campaign: Campaign) -> Shapes:
-    return tuple(map(campaign.shape, EventType)) if campaign.shapes else BUILTIN
+def _shapes(campaign: Campaign) -> tuple[Shape, ...]:
+    return tuple(map(campaign.shape, EventType)) if campaign.shapes else (BUILTIN,)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
