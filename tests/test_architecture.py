@@ -118,15 +118,19 @@ LEVELS = {
         < client_contents endpoints expect < steps < scenario_file < schema < reference
     """,
     "server": """
-        access_log client_connections consumer_probe hub kept_recipients pacer response_types users < state_file
-        < served_campaign < http < examples vendor_api < control_api < app < serve
+        access_log background client_connections consumer_probe hub kept_recipients pacer response_types users
+        < state_file < served_campaign < http < examples vendor_api < verdicts < control_api < app < serve
     """,
+    "server.background": "background_work < verdict_jobs",
     "server.control_api": """
         emit_operations entry_view state_view stored_operations time_operations user_operations
         < delivery_view fault_operations mail_operations stream webhook_commands
         < observe_operations < api
     """,
-    "server.http": "guard request < access injected request_fields < operation < openapi routes",
+    "server.http": "guard request < access event_stream injected request_fields < operation < openapi routes",
+    "server.verdicts": """
+        check_request verdict_views < check_work job_views < check_operations
+    """,
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < collection user_operations webhook_operations < representations
         < recipient_list_operations < recipient_operations smart_campaign_operations
@@ -196,7 +200,7 @@ OWNERS = {
     "pytest": {"pytest_plugin"},
     "rich": {"cli.progress"},
     "sqlalchemy": {"check.probes.sql_probe"},
-    "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http"},
+    "starlette": {"recording.proxy", "samples", "server.app", "server.control_api", "server.http", "server.verdicts"},
     "trustme": {"serving.tls"},
     "uvicorn": {"serving"},
     "uvloop": {"cli.playing"},

@@ -14,6 +14,7 @@ from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.address import NO_ROUTES, Routes
+from mockcampaign.transport.targets import AllowedTargets
 
 CLIENT_IDS = range(900_000_000_000, 901_000_000_000)
 """Client ids of the events that checks send, which distinguish them from real ones, also to delete them."""
@@ -114,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where requests really go, for a consumer that is not at its final address yet."""
     ca_file: Path | None = None
     """File of a CA to trust besides those that this machine trusts."""
+    targets: AllowedTargets | None = None
+    """The hosts that requests may go to; None: all."""
     full_fidelity: bool = False
     """Whether every attempt of long runs of equal failures is really sent."""
     sweep: bool = False

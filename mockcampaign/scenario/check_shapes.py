@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from mockcampaign import json_text
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.scenario.shape_file import read_shape
+from mockcampaign.scenario.language.document import Document
+from mockcampaign.scenario.language.event_shape import ShapeDefinition
+from mockcampaign.scenario.shape_file import read_shape, shape_in
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.captured import CapturedEvents, captured_in, read_captured, shape_of_file
 from mockcampaign.shape.field import Event, Value
@@ -66,6 +70,28 @@ def _names(value: Value, path: str = "") -> Iterator[str]:
             inside = f"{path}.{name}" if path else name
             yield from (name, inside)
             yield from _names(inner, inside)
+
+
+def shape_of_texts(
+    events: Sequence[Event] | None, shape: str | None, event_type: EventType | None, keep: Collection[str] = ()
+) -> Shape:
+    """Return the shape of captured events, of the text of a shape file, or of events that such a text corrects.
+
+    Without either, it is ours. Raises `InvalidInputError`, with line and column if the text is wrong.
+    """
+    if shape is None:
+        return (
+            builtin_shape(event_type or EventType.OPEN) if events is None else shape_of_events(events, event_type, keep)
+        )
+    document = Document(Path("shape"), text=shape)
+    definition = document.read(ShapeDefinition)
+    if definition.type is None and event_type is not None:
+        definition = msgspec.structs.replace(definition, type=event_type)
+    if events is None:
+        return shape_in(document, definition)
+    if keep:
+        _check_kept([captured_in([list(events)], replace_persons=None)], keep)
+    return shape_in(document, definition, captured=captured_in([list(events)], event_type=definition.type, keep=keep))
 
 
 def shape_of_events(events: Sequence[Event], event_type: EventType | None, keep: Collection[str] = ()) -> Shape:

@@ -11,6 +11,7 @@ from mockcampaign.server.served_campaign import ServedCampaign
 RECIPIENT = "ann@example.com"
 UNSUBSCRIBED = "ben@example.com"
 TARGET = "http://127.0.0.1:8000/hook"
+PROBE = "http://127.0.0.1:8000/processed"
 NO_MAIL_ID = "AAAAAAAA-AAAAAAAA-AAAAAA"
 """Id of a mail that nobody has sent."""
 
@@ -53,6 +54,7 @@ def examples(served: ServedCampaign) -> Examples:
             "newPassword": "another-password",
             "position": attempts[-1] if attempts else 0,
             "number": next((declared.number for declared in campaign.declared_faults()), 1),
+            "id": max((job.number for job in served.jobs), default=1),
         },
         of_operations={
             "verifyWebhook": {"mailingId": SAMPLE_MAILING_ID},
@@ -72,6 +74,7 @@ def examples(served: ServedCampaign) -> Examples:
             "act": {"mailId": sent_id, "type": "open"},
             "advance": {"by": "10m"},
             "setSpeed": {"speed": campaign.pacer.speed},
+            "startCheck": {"target": TARGET, "probe": {"url": PROBE}, "rules": ["redelivery"]},
             "declareOutage": {"for": "2h", "kind": "refused"},
             "declareFault": {"kind": "lost-ack", "times": 1},
             "rotateUserPassword": {"password": "another-password"},

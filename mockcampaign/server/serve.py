@@ -130,7 +130,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             writer=writer,
             stop=lambda: signal.raise_signal(signal.SIGTERM),
         )
-        served.consumer = consumer
+        served.consumer, served.owns_process = consumer, True
         app = server_app(served, host_names=(options.host, *options.host_names), access=_access(token))
         if not options.quiet:
             access_log = AccessLog(log)

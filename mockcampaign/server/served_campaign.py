@@ -26,6 +26,7 @@ from mockcampaign.events import Mailing
 from mockcampaign.faults import CallFault
 from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
+from mockcampaign.server.background.verdict_jobs import VerdictJobs
 from mockcampaign.server.client_connections import CallsAtOnce, ClientConnections
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.hub import Hub
@@ -279,6 +280,10 @@ class ServedCampaign:
         """Receives each call of the REST API, also after a reset."""
         self.consumer: ConsumerProbe | None = None
         """The probe that reports the events that the consumer has stored; None if there is none."""
+        self.jobs = VerdictJobs()
+        """The checks and runs that callers have started. A reset leaves them alone, as each has its own campaign."""
+        self.owns_process = False
+        """Whether the process is the server's own, so that a check may change settings of the whole process."""
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew(None if state_file is None else state_file.load())
@@ -367,6 +372,10 @@ class ServedCampaign:
         if self.on_call is not None:
             self.on_call(call)
 
+    def another_transport(self) -> WireTransport:
+        """Return a transport like the one of the deliveries, for another event loop."""
+        return self._transport.another()
+
     def catch_up(self) -> None:
         """Set the clock to the present before a request reads or changes anything."""
         self.pacer.catch_up()
@@ -388,6 +397,7 @@ class ServedCampaign:
             yield
         finally:
             await _cancelled(*tasks, self._task)
+            await self.jobs.aclose()
             await self._transport.aclose()
             if self.consumer is not None:
                 await self.consumer.transport.aclose()

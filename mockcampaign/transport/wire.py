@@ -64,6 +64,12 @@ class WireTransport:
         self._open: set[Connection] = set()
         self._under_way: set[asyncio.Task[Outcome]] = set()
 
+    def another(self) -> WireTransport:
+        """Return a transport with the same settings and no connections yet, for another event loop."""
+        made = WireTransport(verify=self._verify, targets=self.targets, routes=self._routes)
+        made._context = self._context
+        return made
+
     def send(self, request: Request) -> Awaitable[Outcome]:
         """Send a request, at once if a connection is kept; see `Transport.send`."""
         if request.faults:

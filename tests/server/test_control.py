@@ -560,6 +560,8 @@ STATE_CHANGING = (
     ("DELETE", "/faults", None),
     ("POST", "/webhooks/1/retry", None),
     ("POST", "/users/rotate", {"password": "n3w"}),
+    ("POST", "/check", {"target": DEAD}),
+    ("DELETE", "/checks/1", None),
     ("POST", "/webhooks/1/suspend", None),
     ("POST", "/webhooks", {"type": "open", "targetUrl": "http://127.0.0.1:9/hook"}),
     ("PUT", "/webhooks/1", {"targetUrl": "http://127.0.0.1:9/other"}),
@@ -877,7 +879,7 @@ def test_the_stream_announces_a_reset(server: Server, watcher: Watcher) -> None:
 
 
 def test_the_number_of_open_streams_is_limited(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockcampaign.server.control_api.stream.STREAMS_MAX", 2)
+    monkeypatch.setattr("mockcampaign.server.http.event_stream.STREAMS_MAX", 2)
     watchers = [Watcher(server) for _ in range(2)]
     for watcher in watchers:
         watcher.until(lambda event, number, data: event == "state")

@@ -26,10 +26,18 @@ NEEDS_MORE = {
     "delivery": 404,
     "stored": 404,
     "endFault": 404,
+    **dict.fromkeys(("getJSONReport", "getHTMLReport", "getJUnitReport"), 409),  # nobody serves the consumer
 }
 """Operations that need more than one webhook, smart campaign and mail of everything, with the documented status."""
 
-FIRST = ("createWebhook", "createOrCopySmartCampaign", "createCampaignMessage", "addRecipient", "sendMail")
+FIRST = (
+    "startCheck",
+    "createWebhook",
+    "createOrCopySmartCampaign",
+    "createCampaignMessage",
+    "addRecipient",
+    "sendMail",
+)
 
 LAST = ("rotatePassword", "rotateUserPassword", "reset")
 """Operations after which others fail: later, the password of these tests is not valid any more."""

@@ -175,7 +175,10 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
         *(("post", "/webhooks"), ("put", "/webhooks/{webhookId}"), ("delete", "/webhooks/{webhookId}")),
         ("put", "/clock/speed"),
         ("post", "/users/rotate"),
-        *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}")),
+        *(("delete", path) for path in ("/outages", "/faults", "/faults/{number}", "/checks/{id}")),
+        *(("get", f"/checks{path}") for path in ("", "/{id}", "/{id}/stream")),
+        *(("get", f"/checks/{{id}}/{report}") for report in ("report.json", "report.html", "junit.xml")),
+        ("post", "/check"),
     }
     operations = list(found.values())
     assert {tag for operation in operations for tag in operation["tags"]} == {"Control"}

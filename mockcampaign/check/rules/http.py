@@ -561,7 +561,8 @@ async def _has_valid_certificate(bench: Bench) -> Examined:
     with contextlib.suppress(CouldNotTellError):  # a certificate that keeps this check away is what the rule reports
         await must_deliver(bench, bench.events(1))
     # Its own transport, which verifies certificates even if the check accepts any.
-    transport = WireTransport(ca_file=bench.settings.ca_file, routes=bench.settings.routes)
+    settings = bench.settings
+    transport = WireTransport(ca_file=settings.ca_file, targets=settings.targets, routes=settings.routes)
     try:
         to = Stimulus(situation=Situation.TLS_HANDSHAKE)
         outcome = await send_request(bench, to, b"[]", method="OPTIONS", transport=transport)
@@ -569,7 +570,7 @@ async def _has_valid_certificate(bench: Bench) -> Examined:
         await transport.aclose()
     if isinstance(outcome, NoResponse) and outcome.phase in ("tls", "certificate"):
         return failed(HandshakeFailed(reply=Reply.of(outcome)))
-    own = bench.settings.ca_file is not None
+    own = settings.ca_file is not None
     return passed(Confirmed(what=Confirmation.CERTIFICATE_VALID_BY_CA if own else Confirmation.CERTIFICATE_VALID))
 
 

@@ -59,12 +59,25 @@ _PLAIN = _Context()
 
 
 class Document:
-    """One YAML file and the places of its values. `problem` makes every error."""
+    """One YAML file, or a text, and the places of its values. `problem` makes every error."""
 
-    def __init__(self, path: Path, variant: nodes.Variant | None = None) -> None:
-        """Read a `variant` of the file from `nodes.variants`, or the file as it is."""
+    def __init__(
+        self,
+        path: Path,
+        variant: nodes.Variant | None = None,
+        *,
+        text: str | None = None,
+        variables: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Read a `variant` of the file from `nodes.variants`, or the file as it is.
+
+        Instead of the file, `text` may be its content; `path` only names it then. `variables` are the values of
+        `${NAME}`.
+        """
         self.path = path
         self._variant = variant
+        self._text = text
+        self._variables = variables
         self._marks: dict[Location, Any] = {}
 
     def problem(self, path: Location, message: str) -> InvalidInputError:
@@ -84,7 +97,12 @@ class Document:
 
     def read(self, value_type: type[Value]) -> Value:
         """Return the document as a value of the type. Raises `InvalidInputError`."""
-        node = nodes.compose(self.path, "a mapping") if self._variant is None else self._variant.node
+        if self._variant is not None:
+            node = self._variant.node
+        elif self._text is not None:
+            node = nodes.compose_text(self._text.encode(), str(self.path), "a mapping")
+        else:
+            node = nodes.compose(self.path, "a mapping")
         value: Value = self._convert(node, value_type, (), _PLAIN)
         return value
 
@@ -291,7 +309,7 @@ class Document:
             name, default = match.groups()
             if name is None:
                 raise self._problem_at(node.start_mark, "'${' without a name, allowed: ${NAME} or ${NAME:-default}")
-            found = os.environ.get(name) or default
+            found = self._variables.get(name) or default
             if found is None:
                 raise self._problem_at(
                     node.start_mark, f"${{{name}}} has no value: set {name}, or write ${{{name}:-default}}"

@@ -60,7 +60,11 @@ def problem_at(mark: Any, message: str) -> InvalidInputError:
 
 def compose(path: Path, what: str) -> yaml.Node:
     """Return the one document of a file. Raises `InvalidInputError`, which offers `what` if the file is empty."""
-    raw = read_whole(path)
+    return compose_text(read_whole(path), str(path), what)
+
+
+def compose_text(raw: bytes, path: str, what: str) -> yaml.Node:
+    """Return the one document of a text, as `compose` does of a file; `path` names it in errors."""
     if len(raw) > DOCUMENT_BYTES_MAX:
         raise InvalidInputError(f"{path}: {len(raw)} bytes, allowed: up to {DOCUMENT_BYTES_MAX}")
     try:
@@ -68,7 +72,7 @@ def compose(path: Path, what: str) -> yaml.Node:
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{path}: byte {error.start} is not UTF-8, allowed: UTF-8 text") from None
     try:
-        node = _document(_Loader(_Named(text, str(path))))
+        node = _document(_Loader(_Named(text, path)))
     except yaml.MarkedYAMLError as error:
         raise problem_at(error.problem_mark, f"broken YAML: {error.problem}") from None
     except yaml.reader.ReaderError as error:

@@ -16,6 +16,7 @@ from mockcampaign.server.control_api import (
 )
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
+from mockcampaign.server.verdicts import check_operations
 from mockcampaign.text import short
 
 PREFIX = "/__mockcampaign"
@@ -56,6 +57,7 @@ API = Api(
         *time_operations.OPERATIONS,
         *fault_operations.OPERATIONS,
         *user_operations.OPERATIONS,
+        *check_operations.OPERATIONS,
     ),
     body_type=JSON,
     media_types=(JSON,),

@@ -340,6 +340,8 @@ def _allowed(info: Type) -> str:
             return "a number" if low is None and high is None else f"a number from {low:g} to {high:g}"
         case msgspec.inspect.StrType(max_length=longest):
             return "text" if longest is None else f"one line of text, up to {longest} characters"
+        case msgspec.inspect.BoolType():
+            return "true or false"
         case msgspec.inspect.EnumType(cls=words):
             return ", ".join(words)
         case msgspec.inspect.LiteralType(values=words):

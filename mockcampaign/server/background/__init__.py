@@ -1,0 +1,1 @@
+"""Checks and runs in the background, beside the server's event loop."""

@@ -1,0 +1,1 @@
+"""Operations of the control API that end in a verdict on the consumer."""
