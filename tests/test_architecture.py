@@ -73,7 +73,7 @@ LEVELS = {
         check consumer demo drill generate judge load record reference replay serve shape < run soak
     """,
     "engine": "clock declared_faults event_streams outbox webhooks"
-    " < duplicates failure_runs journal keeping requests < outages < exporter journal_file < loop",
+    " < duplicates failure_runs journal requests < outages < keeping < exporter journal_file < loop",
     "events": """
         field_values random_words rates < people < behaviour event_json sample < mail_events mailing
         < description generator < __init__ plot
@@ -119,7 +119,8 @@ LEVELS = {
     """,
     "server": """
         access_log background client_connections consumer_probe hub kept_recipients pacer response_types users
-        < state_file < served_campaign < http < examples vendor_api < verdicts < control_api < app < serve
+        < kept_declarations < state_file < served_campaign < http < examples vendor_api < verdicts < control_api < app
+        < serve
     """,
     "server.background": "background_work < verdict_jobs",
     "server.control_api": """

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
 
 from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.faults import DURATION_UNIT, FAULTS, CallFault, Latency
+from mockcampaign.faults import DURATION_UNIT, FAULTS, AnyFault, CallFault, Latency
 from mockcampaign.model import Fault
 from mockcampaign.policy import DAY
 from mockcampaign.text import unknown
@@ -50,76 +50,94 @@ class When(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}
             raise InvalidInputError("fault: allowed: one of 'every' and 'probability', found both")
 
 
-class Declared:
-    """A declared fault that is not over."""
+class Declared(msgspec.Struct, kw_only=True, tag="fault", eq=False):
+    """A declared fault that is not over. What it draws follows from these values, so that it outlives its process."""
 
-    def __init__(
-        self, *, number: int, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int, seed: int
-    ) -> None:
-        self.number = number
-        self.fault = fault
-        self.when = when
-        self.webhook_ids = webhook_ids
-        """The webhooks that it concerns; empty: all."""
-        self.until = None if when.duration is None else now + when.duration
-        """The moment from which it hits nothing; None without a duration."""
-        self.hits = 0
-        """Number of attempts or calls that it has hit."""
-        self._concerned = 0
-        self._random = random.Random(f"fault:{seed}:{number}")
+    number: int
+    fault: AnyFault
+    when: When
+    webhook_ids: tuple[int, ...]
+    """The webhooks that it concerns; empty: all."""
+    until: int | None
+    """The moment from which it hits nothing; None without a duration."""
+    seed: int
+    hits: int = 0
+    """Number of attempts or calls that it has hit."""
+    concerned: int = 0
+    """Number of attempts or calls that it could have hit."""
 
     def over(self, now: int) -> bool:
         """Whether it will hit nothing more."""
         return self.hits == self.when.times or (self.until is not None and now >= self.until)
 
-    def hit(self, webhook_id: int, now: int) -> Fault | None:
-        """Return the fault as it hits an attempt that starts now, or None if it does not. It must not be over."""
-        if (self.webhook_ids and webhook_id not in self.webhook_ids) or not self._hits():
-            return None
-        return self.fault.drawn(self._random) if isinstance(self.fault, Latency) else self.fault
+    def concerns_webhook(self, webhook_id: int) -> bool:
+        """Whether it may hit attempts of the webhook."""
+        if isinstance(self.fault, CallFault):
+            return False
+        return not self.webhook_ids or webhook_id in self.webhook_ids
 
-    def hit_call(self, operation: str, area: str) -> CallFault | None:
-        """Return the fault if it hits a call of the operation, or None if it does not. It must not be over."""
-        fault = self.fault
-        return fault if isinstance(fault, CallFault) and fault.concerns(operation, area) and self._hits() else None
-
-    def _hits(self) -> bool:
-        """Return whether it hits one more attempt or call of those that it concerns."""
-        self._concerned += 1
+    def hit(self) -> AnyFault | None:
+        """Return the fault as it hits an attempt or call that it concerns, or None if it does not. It is not over."""
+        self.concerned += 1
         when = self.when
-        if when.every is not None and self._concerned % when.every:
-            return False
-        if when.probability is not None and self._random.random() >= when.probability:
-            return False
+        if when.every is not None and self.concerned % when.every:
+            return None
+        if when.probability is not None and self._random("hits").random() >= when.probability:
+            return None
         self.hits += 1
-        return True
+        fault = self.fault
+        return fault.drawn(self._random("latency")) if isinstance(fault, Latency) else fault
+
+    def _random(self, purpose: str) -> random.Random:
+        return random.Random(f"{purpose} of fault:{self.seed}:{self.number}:{self.concerned}")
+
+
+def _ignore(declared: Declared) -> None:
+    pass
 
 
 class FaultTable:
     """The declared faults that are not over, in the order of their declaration."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        on_change: Callable[[Declared], object] = _ignore,
+        on_end: Callable[[Declared], object] = _ignore,
+    ) -> None:
+        """`on_change` is notified of each new fault and of what it concerns later, `on_end` of its end."""
         self._seed = seed
-        self._last_number = 0
+        self._on_change = on_change
+        self._on_end = on_end
+        self.last_number = 0
         self.declared: list[Declared] = []
         """Empty: no attempt is hit, so that nobody needs to ask."""
 
+    def resume(self, declared: Sequence[Declared], last_number: int, now: int) -> None:
+        """Go on with faults of another process, whose latest one had that number."""
+        self.declared = [*declared]
+        self.last_number = last_number
+        self._forget_ended(now)
+
     def concern(self, webhook_id: int) -> bool:
         """Whether one of the faults may hit an attempt of the webhook."""
-        for declared in self.declared:
-            if isinstance(declared.fault, CallFault):
-                continue
-            if not declared.webhook_ids or webhook_id in declared.webhook_ids:
-                return True
-        return False
+        return any(declared.concerns_webhook(webhook_id) for declared in self.declared)
 
     def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
         """Let a fault hit the attempts that `when` describes, of these webhooks (none named: of all)."""
-        self._last_number += 1
+        self._forget_ended(now)
+        self.last_number += 1
         declared = Declared(
-            number=self._last_number, fault=fault, when=when, webhook_ids=webhook_ids, now=now, seed=self._seed
+            number=self.last_number,
+            fault=cast(AnyFault, fault),
+            when=when,
+            webhook_ids=webhook_ids,
+            until=None if when.duration is None else now + when.duration,
+            seed=self._seed,
         )
         self.declared.append(declared)
+        self._on_change(declared)
         return declared
 
     def end(self, number: int) -> Declared | None:
@@ -127,6 +145,7 @@ class FaultTable:
         for declared in self.declared:
             if declared.number == number:
                 self.declared.remove(declared)
+                self._on_end(declared)
                 return declared
         return None
 
@@ -136,20 +155,35 @@ class FaultTable:
 
     def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
         """Return the faults that hit an attempt of the webhook that starts now. None is spent unless it applies."""
-        found = []
-        for declared in self.declared:
-            if not isinstance(declared.fault, CallFault) and applies(declared.fault) and not declared.over(now):
-                fault = declared.hit(webhook_id, now)
-                if fault is not None:
-                    found.append(fault)
-        self.declared = self.in_force(now)
-        return tuple(found)
+        return self._hits(
+            [one for one in self.declared if one.concerns_webhook(webhook_id) and applies(one.fault)], now
+        )
 
     def call_hits(self, operation: str, area: str, now: int) -> tuple[CallFault, ...]:
         """Return the faults that hit a call of the operation, which is in that area, that begins now."""
-        hit = [declared.hit_call(operation, area) for declared in self.declared if not declared.over(now)]
-        self.declared = self.in_force(now)
-        return tuple(fault for fault in hit if fault is not None)
+        concerning = [
+            one for one in self.declared if isinstance(one.fault, CallFault) and one.fault.concerns(operation, area)
+        ]
+        return tuple(fault for fault in self._hits(concerning, now) if isinstance(fault, CallFault))
+
+    def _hits(self, concerning: list[Declared], now: int) -> tuple[AnyFault, ...]:
+        found = []
+        for declared in concerning:
+            if not declared.over(now):
+                fault = declared.hit()
+                self._on_change(declared)
+                if fault is not None:
+                    found.append(fault)
+        self._forget_ended(now)
+        return tuple(found)
+
+    def _forget_ended(self, now: int) -> None:
+        left = self.in_force(now)
+        if len(left) < len(self.declared):
+            for declared in self.declared:
+                if declared.over(now):
+                    self._on_end(declared)
+            self.declared = left
 
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)

@@ -9,19 +9,16 @@ from mockcampaign.faults import Duplicate, Latency, Timeout, WireFault, last_of
 from mockcampaign.model import Event, Fault
 
 
-class DuplicateDelivery(msgspec.Struct, frozen=True):
+class DuplicateDelivery(msgspec.Struct, frozen=True, tag="duplicate", eq=False):
     """A batch that is to be delivered a second time. The outcome of that decides nothing."""
 
+    at: int
+    """The moment of the second delivery."""
     webhook_id: int
     number: int
     """Number of the attempt that it repeats."""
     events: tuple[Event, ...]
     fault: Duplicate
-
-    @property
-    def delay(self) -> int:
-        """Virtual milliseconds from the acceptance of the batch, or from its start if concurrent, to this delivery."""
-        return self.fault.delay if self.fault.timing == "later" else 0
 
 
 def is_repeated_later(attempt: Attempt) -> bool:
@@ -30,11 +27,12 @@ def is_repeated_later(attempt: Attempt) -> bool:
     return fault is not None and fault.timing != "concurrent"
 
 
-def duplicate_of(attempt: Attempt) -> DuplicateDelivery:
-    """Return the duplicate of an attempt that a fault says is repeated."""
+def duplicate_of(attempt: Attempt, now: int) -> DuplicateDelivery:
+    """Return the duplicate of an attempt that was accepted now, or that starts now if both are concurrent."""
     fault = last_of(attempt.faults, Duplicate)
     assert fault is not None, "duplicate_of: no fault repeats the attempt"
-    return DuplicateDelivery(attempt.webhook_id, attempt.number, attempt.batch, fault)
+    at = now + (fault.delay if fault.timing == "later" else 0)
+    return DuplicateDelivery(at, attempt.webhook_id, attempt.number, attempt.batch, fault)
 
 
 def applies_to_duplicates(fault: Fault) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import assert_never, cast
+from typing import assert_never
 
 import msgspec
 
@@ -33,11 +33,11 @@ from mockcampaign.engine.journal import (
     serial_ranges,
 )
 from mockcampaign.engine.keeping import Keeper, KeptSender
-from mockcampaign.engine.outages import Outages
+from mockcampaign.engine.outages import Outage, Outages
 from mockcampaign.engine.outbox import Attempt, Discard, Due, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
-from mockcampaign.faults import AnyFault, BeforeConsumer, Latency, Timeout, last_of
+from mockcampaign.faults import BeforeConsumer, Latency, Timeout, last_of
 from mockcampaign.masking import shown_url
 from mockcampaign.model import (
     INTERRUPTED,
@@ -100,8 +100,11 @@ class Exporter:
         self.registry = WebhookRegistry(policy.webhooks_per_client_max, first_id=first_webhook_id)
         self._outboxes: dict[int, Outbox] = {}
         self.requests = RequestBuilder(policy, f"mockcampaign/{versions.get('mockcampaign', '0')}")
-        self.outages = Outages()
-        self.fault_table = FaultTable(seed)
+        if keeper is None:
+            self.outages, self.fault_table = Outages(), FaultTable(seed)
+        else:
+            self.outages = Outages(on_change=keeper.declared, on_end=keeper.over)
+            self.fault_table = FaultTable(seed, on_change=keeper.declared, on_end=keeper.over)
         self.failure_runs = FailureRuns(policy.simulate_after)
         self._due_outboxes: list[Outbox] = []
         self._due_duplicates: list[DuplicateDelivery] = []
@@ -202,19 +205,27 @@ class Exporter:
     def _resume(self, kept: KeptSender) -> None:
         now = self.clock.now
         self._last_serial = kept.last_serial
+        self.outages.resume([declared for declared in kept.declared if isinstance(declared, Outage)], now)
+        faults = [declared for declared in kept.declared if isinstance(declared, Declared)]
+        self.fault_table.resume(faults, kept.last_fault, now)
+        duplicates = [declared for declared in kept.declared if isinstance(declared, DuplicateDelivery)]
+        delayed = {duplicate.webhook_id for duplicate in duplicates if duplicate.fault.delays_others}
         for one in kept.webhooks:
             webhook = one.webhook
             self.registry.restore(webhook)
             self.requests.update(webhook)
             outbox = self._outboxes[webhook.id] = Outbox(webhook.id, self.policy)
-            self._discard(outbox, outbox.resume(one.pending, one.retry, now))
+            self._discard(outbox, outbox.resume(one.pending, one.retry, now, delayed=webhook.id in delayed))
             if webhook.status is WebhookStatus.ACTIVATED:
                 self._discard(outbox, outbox.activate(now))
             elif webhook.status is WebhookStatus.DELETED:  # while an attempt was under way
                 self._discard(outbox, outbox.delete())
-            self._arrange(outbox)
+        for one in sorted(kept.webhooks, key=lambda one: (one.retry.at if one.retry else now, one.turn)):
+            self._arrange(self._outboxes[one.webhook.id])
         for at, due in kept.scheduled:
             self._schedule(max(at, now), due)
+        for duplicate in duplicates:
+            self._schedule(max(duplicate.at, now), duplicate)
 
     def accept_events(self, due: EventsDue) -> None:
         """Let events occur now: they are pending with every activated webhook of their client and type."""
@@ -291,9 +302,7 @@ class Exporter:
         now = self.clock.now
         declared = self.fault_table.declare(fault, when, webhook_ids, now)
         self.journal.append(
-            FaultDeclared(
-                at=now, number=declared.number, fault=cast(AnyFault, fault), when=when, webhook_ids=webhook_ids
-            )
+            FaultDeclared(at=now, number=declared.number, fault=declared.fault, when=when, webhook_ids=webhook_ids)
         )
         return declared
 
@@ -362,6 +371,8 @@ class Exporter:
         attempts: list[Attempt] = []
         if self._due_duplicates:
             for duplicate in self._due_duplicates:
+                if self._keeper is not None:
+                    self._keeper.over(duplicate)
                 self._start_duplicate(duplicate, attempts)
             self._due_duplicates.clear()
         for outbox in self._due_outboxes:
@@ -372,7 +383,7 @@ class Exporter:
             if attempt is not None:
                 attempts.append(attempt)
                 if attempt.faults and outbox.is_delayed:
-                    self._start_duplicate(duplicate_of(attempt), attempts)
+                    self._start_duplicate(duplicate_of(attempt, now), attempts)
             self._arrange(outbox)
         self._due_outboxes.clear()
         return attempts
@@ -448,8 +459,10 @@ class Exporter:
             elif isinstance(outbox.state, Due):
                 self._keeper.rejected(attempt.webhook_id, outbox.state)
         if attempt.faults and outcome.accepted and is_repeated_later(attempt):
-            duplicate = duplicate_of(attempt)
-            self._schedule(now + duplicate.delay, duplicate)
+            duplicate = duplicate_of(attempt, now)
+            self._schedule(duplicate.at, duplicate)
+            if self._keeper is not None:
+                self._keeper.declared(duplicate)
         if discards:
             self._discard(outbox, discards)
         self._arrange(outbox)

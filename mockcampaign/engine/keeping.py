@@ -7,7 +7,10 @@ from typing import Protocol
 
 import msgspec
 
+from mockcampaign.engine.declared_faults import Declared
+from mockcampaign.engine.duplicates import DuplicateDelivery
 from mockcampaign.engine.event_streams import EventsDue
+from mockcampaign.engine.outages import Outage
 from mockcampaign.engine.outbox import Attempt, Due, Events, Idle
 from mockcampaign.model import Webhook
 
@@ -20,10 +23,12 @@ class KeptWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """Oldest first."""
     retry: Due | None = None
     """The next attempt at a batch that was rejected."""
+    turn: int = 0
+    """Position among the webhooks whose retries are due at the same moment: a fault may hit only one of these."""
 
 
 class KeptSender(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that an exporter needs to go on where another one ended, apart from outages and faults."""
+    """Everything that an exporter needs to go on where another one ended."""
 
     start: int
     """Moment at which the first process began, in milliseconds since 1970."""
@@ -34,6 +39,10 @@ class KeptSender(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of their creation, deleted ones included."""
     scheduled: tuple[tuple[int, EventsDue], ...]
     """Events to come, with their moments."""
+    declared: tuple[Declared | Outage | DuplicateDelivery, ...] = ()
+    """Outages and faults, and what faults have still to do, in the order of their declaration."""
+    last_fault: int = 0
+    """Number of the latest fault."""
 
 
 class Keeper(Protocol):
@@ -53,3 +62,9 @@ class Keeper(Protocol):
 
     def rejected(self, webhook_id: int, retry: Due) -> None:
         """A batch was rejected and will be retried."""
+
+    def declared(self, what: Declared | Outage | DuplicateDelivery) -> None:
+        """Something was declared, or has changed since, as a fault does with each attempt that it concerns."""
+
+    def over(self, what: Declared | Outage | DuplicateDelivery) -> None:
+        """Something that was declared has no more effect."""

@@ -273,8 +273,12 @@ class Outbox:
 
     # Commands
 
-    def resume(self, pending: Events, retry: Due | None, now: int) -> tuple[Discard, ...]:
-        """Take over what another outbox had to deliver. `retry` is a batch of it, or what is left of one."""
+    def resume(self, pending: Events, retry: Due | None, now: int, *, delayed: bool = False) -> tuple[Discard, ...]:
+        """Take over what another outbox had to deliver. `retry` is a batch of it, or what is left of one.
+
+        If `delayed`, a duplicate has to be over before anything else goes out.
+        """
+        self._delayed = delayed
         due = retry or Due(now, 1, ())
         in_batch = {event.serial for event in due.events}
         rest = tuple(event for event in pending if event.serial not in in_batch)

@@ -10,7 +10,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -23,13 +23,14 @@ from mockcampaign.engine.journal import Called, Happened, Journal
 from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
-from mockcampaign.faults import CallFault
+from mockcampaign.faults import AnyFault, CallFault
 from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
 from mockcampaign.policy import DEFAULT_START, SECOND, Policy
 from mockcampaign.server.background.verdict_jobs import VerdictJobs
 from mockcampaign.server.client_connections import CallsAtOnce, ClientConnections
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.hub import Hub
+from mockcampaign.server.kept_declarations import FaultAtStart
 from mockcampaign.server.kept_recipients import kept_in
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
@@ -260,6 +261,7 @@ class ServedCampaign:
         self.lost: StateLostError | None = None
         """Why the state file can no longer be written."""
         self.users = users
+        self.users.keeper = state_file
         self.settings = settings
         self._transport = transport
         self._task: asyncio.Task[None] | None = None
@@ -300,7 +302,7 @@ class ServedCampaign:
             start = max(start, kept.sender.now) if settings.speed == 1 else kept.sender.now
             self._next_webhook_id = max(self._next_webhook_id, kept.sender.next_webhook_id)
             self._next_object_id = max(self._next_object_id, kept.next_object_id)
-        self.users.reset()
+        self.users.reset(() if kept is None else kept.rotations)
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(
@@ -343,9 +345,38 @@ class ServedCampaign:
         self.started = start if kept is None else kept.sender.start
         if kept is not None:
             self.campaign.resume(kept)
-        for fault, when in settings.faults:
-            self.campaign.declare_fault(fault, when)
+        self._declare_faults([] if kept is None else kept.faults_at_start)
         self._is_saved()
+
+    def _declare_faults(self, earlier: list[FaultAtStart]) -> None:
+        """Declare the faults of the settings, apart from the earlier ones: these go on, used up or not.
+
+        An earlier one that the settings no longer have ends.
+        """
+        file = self._state_file
+        for fault, when in self.settings.faults:
+            same = next((one for one in earlier if (one.fault, one.when) == (fault, when)), None)
+            if same is not None:
+                earlier.remove(same)
+                continue
+            declared = self.campaign.declare_fault(fault, when)
+            if file is not None:
+                file.declared(FaultAtStart(number=declared.number, fault=cast(AnyFault, fault), when=when))
+        for gone in earlier:
+            self.campaign.end_fault(gone.number)
+            if file is not None:
+                file.over(gone)
+
+    def call_hits(self, operation: str, area: str) -> tuple[CallFault, ...]:
+        """Return the faults that hit a call of an operation, once the state file has counted them.
+
+        Raises `CallInterruptedError` as `save` does.
+        """
+        if not self.campaign.declared_faults():
+            return ()
+        faults = self.campaign.call_hits(operation, area)
+        self.save()
+        return faults
 
     def save(self) -> None:
         """Write every change so far to the state file, before it is seen from outside.

@@ -1,4 +1,4 @@
-"""The state file of a server (`--state`): webhooks, pending events, recipients and the journal, in SQLite.
+"""The state file of a server (`--state`): webhooks, pending events, recipients, faults and the journal, in SQLite.
 
 It is notified of each change (`Keeper`, and the journal's listener) and writes it in a transaction that `commit` ends.
 Whoever lets a change be seen from outside, by a response or a request to a consumer, commits before.
@@ -16,14 +16,19 @@ from typing import Any, Protocol
 import msgspec
 
 from mockcampaign.clients.kept_table import Row, Table, TableName
+from mockcampaign.engine.declared_faults import Declared
+from mockcampaign.engine.duplicates import DuplicateDelivery
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Entry, Happened, Journal, SerialRanges, serial_ranges, serials_in
 from mockcampaign.engine.keeping import KeptSender, KeptWebhook
+from mockcampaign.engine.outages import Outage
 from mockcampaign.engine.outbox import Attempt, Due, Events, Idle, age_order
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.events import Rates
 from mockcampaign.model import Event, EventType, Webhook
+from mockcampaign.server.kept_declarations import DECLARED_TABLE, Declaration, FaultAtStart, KeptDeclarations
 from mockcampaign.server.kept_recipients import SCHEMA, Values, move_recipients, prepare
+from mockcampaign.server.users import Rotation
 from mockcampaign.whole_files import check_regular, why_not
 
 APPLICATION_ID = 0x6D6F636B
@@ -56,12 +61,13 @@ _MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], object]], ...] = (
         bool,
     ),
     (SCHEMA, move_recipients),
+    (DECLARED_TABLE, bool),
 )
 """Statements, and what follows them, that bring a file from each version to the next. A new file has version 0."""
 
 TABLES = (
     *("number", "webhook", "happened", "pending", "scheduled", "mailing", "generator", "journal"),
-    *("client_row", "recipient"),
+    *("client_row", "recipient", "declared"),
 )
 
 
@@ -102,12 +108,15 @@ class KeptCampaign(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[Entry]
     dropped: int
     """Number of entries before these."""
+    faults_at_start: list[FaultAtStart]
+    rotations: list[Rotation]
 
 
 class _Retry(msgspec.Struct, frozen=True, array_like=True):
     at: int
     number: int
     serials: SerialRanges
+    turn: int = 0
 
 
 class _Due(msgspec.Struct, frozen=True, array_like=True):
@@ -155,6 +164,11 @@ class StateFile:
         self._next_webhook_id = 1
         self._has_start = False
         self._clients: ChangingClients | None = None
+        self._declarations = KeptDeclarations()
+        self._last_fault = 0
+        self._turns: dict[int, tuple[int, int]] = {}
+        """Moment and turn of each webhook's latest retry."""
+        self._last_turn = 0
 
     @property
     def path(self) -> Path:
@@ -197,7 +211,13 @@ class StateFile:
         for encoded, retry in self._rows("SELECT value, retry FROM webhook ORDER BY id"):
             webhook = msgspec.msgpack.decode(encoded, type=Webhook)
             left = tuple(sorted(pending.get(webhook.id, ()), key=age_order))
-            webhooks.append(KeptWebhook(webhook=webhook, pending=left, retry=_retry(retry, left)))
+            kept_retry = None if retry is None else msgspec.msgpack.decode(retry, type=_Retry)
+            if kept_retry is not None:
+                self._turns[webhook.id] = kept_retry.at, kept_retry.turn
+                self._last_turn = max(self._last_turn, kept_retry.turn)
+            turn = 0 if kept_retry is None else kept_retry.turn
+            next_attempt = None if kept_retry is None else _due(kept_retry, left)
+            webhooks.append(KeptWebhook(webhook=webhook, pending=left, retry=next_attempt, turn=turn))
         scheduled = []
         for row, at, encoded in self._rows("SELECT id, at, events FROM scheduled ORDER BY id"):
             kept = msgspec.msgpack.decode(encoded, type=_Due)
@@ -207,6 +227,8 @@ class StateFile:
         decoder = msgspec.json.Decoder(Entry)
         entries = self._rows(f"SELECT entry FROM journal WHERE position >= {self._dropped} ORDER BY position")
         self._next_webhook_id = numbers.get("next_webhook_id", 1)
+        self._last_fault = numbers.get("last_fault", 0)
+        declared = self._declarations.load(self._rows("SELECT id, value FROM declared ORDER BY id"))
         return KeptCampaign(
             sender=KeptSender(
                 start=numbers["start"],
@@ -215,6 +237,8 @@ class StateFile:
                 next_webhook_id=self._next_webhook_id,
                 webhooks=tuple(webhooks),
                 scheduled=tuple(scheduled),
+                declared=tuple(one for one in declared if isinstance(one, Declared | Outage | DuplicateDelivery)),
+                last_fault=self._last_fault,
             ),
             mailings=tuple(
                 msgspec.msgpack.decode(encoded, type=KeptMailing)
@@ -228,6 +252,8 @@ class StateFile:
             next_object_id=numbers.get("next_object_id", 0),
             entries=[decoder.decode(entry) for (entry,) in entries],
             dropped=self._dropped,
+            faults_at_start=[one for one in declared if isinstance(one, FaultAtStart)],
+            rotations=[one for one in declared if isinstance(one, Rotation)],
         )
 
     def _restore_together(self, first: int, position: int, created: bytes, encoded: bytes) -> list[Event]:
@@ -256,7 +282,7 @@ class StateFile:
 
     def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
         """Store a webhook. Its credentials are in the file, which only its owner can read."""
-        retry = _encode(_retry_of(state)) if isinstance(state, Due) and state.events else None
+        retry = self._retry(webhook.id, state) if isinstance(state, Due) and state.events else None
         self._write(
             "INSERT INTO webhook VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, "
             "retry = coalesce(excluded.retry, retry)",
@@ -319,7 +345,25 @@ class StateFile:
 
     def rejected(self, webhook_id: int, retry: Due) -> None:
         """Store which batch will be retried, and when."""
-        self._write("UPDATE webhook SET retry = ? WHERE id = ?", (_encode(_retry_of(retry)), webhook_id))
+        self._write("UPDATE webhook SET retry = ? WHERE id = ?", (self._retry(webhook_id, retry), webhook_id))
+
+    def _retry(self, webhook_id: int, due: Due) -> bytes:
+        at, turn = self._turns.get(webhook_id, (None, 0))
+        if at != due.at:
+            turn = self._last_turn = self._last_turn + 1
+            self._turns[webhook_id] = due.at, turn
+        return _encode(_Retry(due.at, due.number, serial_ranges(due.events), turn))
+
+    def declared(self, what: Declaration) -> None:
+        """Store something that was declared, or has changed since."""
+        self._declarations.declared(what)
+        if isinstance(what, Declared) and what.number > self._last_fault:
+            self._last_fault = what.number
+            self._number("last_fault", what.number)
+
+    def over(self, what: Declaration) -> None:
+        """Remove what has no more effect."""
+        self._declarations.over(what)
 
     def clear(self) -> None:
         """Forget everything but which ids were given, as the campaign begins anew."""
@@ -333,6 +377,9 @@ class StateFile:
         self._firsts.clear()
         self._grown.clear()
         self._unsaved.clear()
+        self._declarations.clear()
+        self._last_fault = 0
+        self._turns.clear()
         self._dropped = 0
 
     # Committing
@@ -341,7 +388,7 @@ class StateFile:
     def is_saved(self) -> bool:
         """Whether the file contains every change."""
         has_changes = self._clients is not None and bool(self._clients.changed_tables)
-        return not (self._open or self._grown or self._unsaved or has_changes)
+        return not (self._open or self._grown or self._unsaved or has_changes) and self._declarations.is_saved
 
     def commit(self, now: int) -> None:
         """Write what was kept, as of this moment. Raises `StateLostError`."""
@@ -350,6 +397,7 @@ class StateFile:
         self._save_pending()
         self._save_journal()
         self._save_clients()
+        self._declarations.save(self._write)
         if not self._has_start:
             self._number("start", now)
             self._has_start = True
@@ -505,17 +553,10 @@ def _refused(path: Path, why: str) -> InvalidInputError:
     return InvalidInputError(f"--state: {path}: {why}, allowed: a new file, or one that --state wrote")
 
 
-def _retry_of(due: Due) -> _Retry:
-    return _Retry(due.at, due.number, serial_ranges(due.events))
-
-
-def _retry(encoded: bytes | None, pending: Events) -> Due | None:
+def _due(retry: _Retry, pending: Events) -> Due:
     """Return the next attempt at a batch, or at what is left of it: nobody forgets one when all of it is delivered."""
-    if encoded is None:
-        return None
-    kept = msgspec.msgpack.decode(encoded, type=_Retry)
-    serials = set(serials_in(kept.serials))
-    return Due(kept.at, kept.number, tuple(event for event in pending if event.serial in serials))
+    serials = set(serials_in(retry.serials))
+    return Due(retry.at, retry.number, tuple(event for event in pending if event.serial in serials))
 
 
 def _without(ranges: SerialRanges, first: int, last: int) -> SerialRanges:

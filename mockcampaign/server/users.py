@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
+import secrets
+from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
@@ -12,6 +16,10 @@ from mockcampaign.policy import INT64_MAX
 
 KNOWN_MAX = 1_000
 """Number of valid headers to remember. One user can have many, because base64 allows several spellings."""
+
+
+HASH_ROUNDS = 20_000
+"""Rounds of a password's hash: some milliseconds, in which the server does nothing else."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,24 +48,48 @@ def user_name_problem(name: str) -> str | None:
     return None
 
 
-class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """A password that will be valid from a moment on."""
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, tag="password", eq=False):
+    """A password that is valid from a moment on. Only its hash is here, since it may outlive the process in a file."""
 
     at: int
     client_id: int
-    user: User
+    username: str
+    salt: bytes
+    digest: bytes
+
+    def is_password(self, password: bytes) -> bool:
+        """Return whether this is the password."""
+        return hmac.compare_digest(_digest(password, self.salt), self.digest)
 
     def __repr__(self) -> str:
-        return f"Rotation(at={self.at}, user={self.user!r})"
+        return f"Rotation(at={self.at}, username={self.username!r})"
+
+
+def _digest(password: bytes, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", password, salt, HASH_ROUNDS)
+
+
+class RotationKeeper(Protocol):
+    """Is notified of each rotation."""
+
+    def declared(self, what: Rotation) -> None:
+        """A password will be valid, and stays so."""
+
+    def over(self, what: Rotation) -> None:
+        """Another password has replaced it."""
 
 
 class Users:
     """The users of all clients."""
 
+    keeper: RotationKeeper | None = None
+
     def __init__(self, users_of_client: dict[int, tuple[User, ...]]) -> None:
-        self._users_at_start = dict(users_of_client)
         self._users_of_client = dict(users_of_client)
         self._rotations: list[Rotation] = []
+        """Rotations to come, in the order in which they were asked for."""
+        self._rotated: dict[tuple[int, str], Rotation] = {}
+        """The last rotation of each user, by client and name."""
         self._known: dict[tuple[object, str], User] = {}
         """Users by client id and header: the same program sends the same header with each request."""
 
@@ -66,17 +98,16 @@ class Users:
         """Ids of all clients."""
         return list(self._users_of_client)
 
-    def secrets(self) -> list[str]:
-        """Return all passwords, which no output may contain."""
-        groups = (*self._users_of_client.values(), *self._users_at_start.values())
-        users = [user for group in groups for user in group] + [rotation.user for rotation in self._rotations]
-        return [user.password for user in users]
-
-    def reset(self) -> None:
-        """Give all users the passwords that they had at the start."""
-        self._users_of_client = dict(self._users_at_start)
-        self._rotations.clear()
+    def reset(self, rotations: Iterable[Rotation] = ()) -> None:
+        """Give all users the passwords that they had at the start, but for these rotations."""
+        self._rotations = [*rotations]
+        self._rotated.clear()
         self._known.clear()
+
+    def is_rotated(self, client_id: int, username: str, now: int) -> bool:
+        """Whether a user has another password than at the start."""
+        self._take_effect(now)
+        return (client_id, username) in self._rotated
 
     def named(self, client_id: int, username: str | None = None) -> User | None:
         """Return the client's user of that name, the first one without a name; None if there is none."""
@@ -85,8 +116,13 @@ class Users:
 
     def rotate(self, client_id: int, user: User, password: str, at: int) -> None:
         """Give a user another password, which is valid from a moment on; the old one is valid until then."""
-        changed = msgspec.structs.replace(user, password=password)
-        self._rotations.append(Rotation(at=at, client_id=client_id, user=changed))
+        salt = secrets.token_bytes(16)
+        rotation = Rotation(
+            at=at, client_id=client_id, username=user.username, salt=salt, digest=_digest(password.encode(), salt)
+        )
+        self._rotations.append(rotation)
+        if self.keeper is not None:
+            self.keeper.declared(rotation)
 
     @property
     def is_rotating(self) -> bool:
@@ -99,11 +135,12 @@ class Users:
         if not due:
             return
         self._rotations = [rotation for rotation in self._rotations if rotation.at > now]
-        for rotation in due:
-            self._users_of_client[rotation.client_id] = tuple(
-                rotation.user if user.id == rotation.user.id else user
-                for user in self._users_of_client[rotation.client_id]
-            )
+        for rotation in sorted(due, key=lambda rotation: rotation.at):
+            user = rotation.client_id, rotation.username
+            replaced = self._rotated.get(user)
+            if replaced is not None and self.keeper is not None:
+                self.keeper.over(replaced)
+            self._rotated[user] = rotation
         self._known.clear()
 
     def authenticated(self, client_id: int, authorization: str, now: int) -> User | None:
@@ -116,11 +153,17 @@ class Users:
         name, password = _credentials(authorization)
         for user in self._users_of_client.get(client_id, ()):
             same = hmac.compare_digest(user.username.encode(), name)
-            if hmac.compare_digest(user.password.encode(), password) and same:
+            if self._is_password(client_id, user, password, hash_it=same) and same:
                 if len(self._known) < KNOWN_MAX:
                     self._known[client_id, authorization] = user
                 return user
         return None
+
+    def _is_password(self, client_id: int, user: User, password: bytes, *, hash_it: bool) -> bool:
+        rotation = self._rotated.get((client_id, user.username))
+        if rotation is None:
+            return hmac.compare_digest(user.password.encode(), password)
+        return hash_it and rotation.is_password(password)
 
     def remembered(self, client_id: object, authorization: str) -> User | None:
         """Return the user if the same header has already been valid for the client."""

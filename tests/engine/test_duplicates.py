@@ -21,8 +21,8 @@ BATCH = tuple(events(2))
 def test_when_a_batch_is_sent_a_second_time(fault: Duplicate, later: bool, delay: int) -> None:
     attempt = Attempt(1, 3, START, BATCH, (), (fault,))
     assert is_repeated_later(attempt) is later
-    duplicate = duplicate_of(attempt)
-    assert (duplicate.number, duplicate.events, duplicate.delay) == (3, BATCH, delay)
+    duplicate = duplicate_of(attempt, START)
+    assert (duplicate.at, duplicate.number, duplicate.events) == (START + delay, 3, BATCH)
 
 
 def test_a_duplicate_is_not_repeated() -> None:

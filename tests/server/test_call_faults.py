@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import requests
 
@@ -281,6 +282,5 @@ def test_no_representation_of_users_shows_a_password() -> None:
     assert user is not None
     users.rotate(1, user, "n3w", 5)
     assert users.named(1, "ann") is None
-    assert set(users.secrets()) == {"s3cret", "n3w"}
-    assert "n3w" not in repr(users._rotations)
+    assert "n3w" not in repr(users._rotations) + repr([msgspec.structs.asdict(one) for one in users._rotations])
     assert "s3cret" not in repr(user)

@@ -31,6 +31,7 @@ from mockcampaign.server.kept_recipients import kept_in
 from mockcampaign.server.state_file import StateFile, StateLostError
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 from sent_mails import LIVELY, STEPS, play
+from temporary import MEMORY
 from test_conservation import Conservation, ModelWebhook
 
 VERSIONS = {"mockcampaign": "0"}
@@ -111,7 +112,7 @@ class KilledAgainAndAgain(Conservation):
     @initialize()
     def begin(self) -> None:
         super().begin()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.kills = 0
         self.retrying: set[int] = set()
         """Webhooks whose attempt under way is a retry."""
@@ -348,7 +349,7 @@ def contents(campaign: Campaign) -> dict[str, dict[Any, Any]]:
 @given(steps=st.lists(STEPS, max_size=20), seed=st.integers(0, 3))
 def test_clients_go_on_as_if_nothing_had_happened(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         file = StateFile(Path(folder, "a"))
         equal = play(steps, seed, kept_in(file))
         file.follow(equal.journal)
@@ -395,14 +396,16 @@ def test_what_was_there_from_the_start_and_is_gone_stays_away(tmp_path: Path) ->
 def brought_back(path: Path, version: int) -> sqlite3.Connection:
     """A file as an earlier version left it."""
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE recipient")
+    connection.execute("DROP TABLE declared")
+    if version < 3:
+        connection.execute("DROP TABLE recipient")
     if version < 2:
         connection.execute("DROP TABLE client_row")
     connection.execute(f"PRAGMA user_version = {version}")
     return connection
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_file_of_an_earlier_version_gets_what_is_new(version: int, tmp_path: Path) -> None:
     path = tmp_path / "state"
     box, file = begun(path)
@@ -416,6 +419,7 @@ def test_a_file_of_an_earlier_version_gets_what_is_new(version: int, tmp_path: P
     assert kept is not None
     assert [one.webhook for one in kept.sender.webhooks] == [webhook]
     assert kept.client_rows == []
+    assert (kept.sender.declared, kept.sender.last_fault, kept.rotations) == ((), 0, [])
 
 
 def named(recipient_id: str, *, is_pending: bool) -> dict[str, object]:

@@ -150,15 +150,18 @@ class ApiApplication:
                     self._admit_connection(call, handled.client_id, connection)
                 if performer.operation.at_once_max is not None:
                     self._count(call, performer.operation.at_once_max, handled)
-                faults = call.campaign.call_hits(operation.id, operation.tag)
+                faults = self._served.call_hits(operation.id, operation.tag)
                 if faults:
                     handled.faults, handled.ending = faults, ending_of(faults)
-                    await self._pause(faults)
+                    if pause_of(faults):
+                        await self._served.until_interrupted(pause(pause_of(faults)))
                     if not is_carried_out(handled.ending):
                         return self._failed(call, handled.ending)
             result = await performer.perform(call, in_path, scope, receive)
         except RequestRejectedError as error:
             return self._rejection(call.headers, error)
+        except CallInterruptedError as error:
+            return self._rejection(call.headers, RequestRejectedError(error.status, str(error)))
         if isinstance(handled.ending, RejectedCall):
             return self._failed(call, handled.ending)
         if isinstance(result, Response):
@@ -185,14 +188,6 @@ class ApiApplication:
                 429, f"more than {calls_max} calls of this kind by this client at once, which is the limit"
             )
         handled.counted = kind
-
-    async def _pause(self, faults: tuple[CallFault, ...]) -> None:
-        milliseconds = pause_of(faults)
-        if milliseconds:
-            try:
-                await self._served.until_interrupted(pause(milliseconds))
-            except CallInterruptedError as error:
-                raise RequestRejectedError(error.status, str(error)) from None
 
     def _failed(self, call: Call, ending: Ending | None) -> _Reply:
         """Return the response of a call that a fault lets fail; nobody gets it if the fault is silent."""
