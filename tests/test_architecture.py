@@ -109,7 +109,7 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        language replay stopped_run < expectations plan shape_file < check_shapes load selection judge
+        judge_store language replay stopped_run < expectations plan shape_file < check_shapes load selection judge
         < judge_journal probing < play < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",
@@ -130,7 +130,7 @@ LEVELS = {
     """,
     "server.http": "guard request < access event_stream injected request_fields < operation < openapi routes",
     "server.verdicts": """
-        check_request verdict_views < check_work job_views < check_operations
+        check_request store_reading verdict_views < check_work job_views verdict_operations < check_operations
     """,
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < collection user_operations webhook_operations < representations

@@ -136,12 +136,8 @@ def scenario_result(
     """Return the result of one scenario; the verdict follows from the findings and the trouble."""
     began = journal[0]
     assert isinstance(began, Began)
-    findings, ledger = [*rules, *expectations], Ledger.of(journal)
-    verdict: Verdict = "compliant"
-    if any(is_violation(finding, strict=strict) for finding in findings):
-        verdict = "violated"
-    elif trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
-        verdict = "could-not-tell"
+    ledger = Ledger.of(journal)
+    verdict = verdict_on([*rules, *expectations], trouble, strict=strict)
     return ScenarioResult(
         name=name,
         file=file,
@@ -164,6 +160,15 @@ def scenario_result(
 
 def _last_at(entry: Entry) -> int:
     return entry.last_at if isinstance(entry, Attempted) else entry.at
+
+
+def verdict_on(findings: Sequence[Finding], trouble: str | None, *, strict: bool) -> Verdict:
+    """Return the verdict of findings; `trouble` says why nothing would be proven without a violation."""
+    if any(is_violation(finding, strict=strict) for finding in findings):
+        return "violated"
+    if trouble is not None or any(finding.outcome == "could-not-tell" for finding in findings):
+        return "could-not-tell"
+    return "compliant"
 
 
 def violates(finding: Finding, scenario: ScenarioResult) -> bool:

@@ -17,6 +17,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
+from mockcampaign.scenario.judge_store import judge_store
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import printable
 
@@ -73,21 +74,7 @@ def stored_difference(
         rows = [canonical(event) for event in stored]
         difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=by)
         missing = _fields_missing(ledger, stored, shapes) if compared is None and difference.altered else ""
-    if not difference:
-        return []
-    return [
-        Finding(
-            id="processed",
-            title="Each delivered event is stored once and unaltered",
-            level="must",
-            outcome="fail",
-            requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
-            "store every acknowledged event exactly once (vendor's webhook guide).",
-            expected="each delivered event once, unaltered",
-            actual=sentences.difference_of(difference.seen()) + missing,
-            evidence=(),
-        )
-    ]
+    return [judge_store(difference, len(set(ledger.delivered())), hint=missing)] if difference else []
 
 
 def _fields_missing(ledger: Ledger, stored: Sequence[Mapping[str, Any]], shapes: Iterable[Shape]) -> str:

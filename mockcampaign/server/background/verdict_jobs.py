@@ -12,8 +12,8 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, Verdict, verdict_of
 from mockcampaign.server.background.background_work import BackgroundWork, Post
 
-JOBS_KEPT = 10
-"""Number of jobs that are kept, with their reports. Ours: a report may have thousands of attempts."""
+JOBS_KEPT = 5
+"""Number of jobs that are kept, with their reports. Ours: the journals of a whole check are about 20 MB."""
 
 JobKind = Literal["check", "run"]
 JobStatus = Literal["running", "ended", "cancelled"]

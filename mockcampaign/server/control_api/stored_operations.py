@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from mockcampaign import json_text
-from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.question import Found, Question
-from mockcampaign.engine.journal import Entry, Happened
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import canonical, events_in
-from mockcampaign.judging.difference import BUILTIN, Difference, Shapes, compare
-from mockcampaign.judging.ledger import Ledger
-from mockcampaign.model import EventType
+from mockcampaign.judging.consumer_store import events_in
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import NoFields
-from mockcampaign.shape.shape import Shape
+from mockcampaign.server.verdicts.store_reading import read_store
 
 
 class DifferingEvent(msgspec.Struct, frozen=True):
@@ -51,67 +42,28 @@ class StoredView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Number of journal entries that the server has dropped, whose events are not compared."""
 
 
-class _Comparison(msgspec.Struct, frozen=True):
-    acknowledged: int
-    difference: Difference
-
-
 async def _stored(call: Call, fields: NoFields) -> StoredView:
     consumer, campaign = call.served.consumer, call.campaign
     if consumer is None:
         raise RequestRejectedError(404, "the server has no probe, allowed: one given with --probe or --probe-command")
-    # Compared is what the probe was asked for, so that an event that occurs meanwhile is not missed.
-    asked = list(campaign.journal.entries) if consumer.probe.selection.placeholders else None
     try:
-        question = None if asked is None else await asyncio.to_thread(_question, asked, campaign)
-        found = await consumer.probe.ask(question)
+        reading = await read_store(consumer, campaign)
     except CouldNotTellError as error:
-        # The message may quote the consumer, and so a secret.
-        raise RequestRejectedError(502, campaign.masking.text(str(error))) from None
-    entries = list(campaign.journal.entries) if asked is None else asked
-    compared = await asyncio.to_thread(_compared, entries, found, consumer.fields, _shapes(campaign))
-    counts = compared.difference.seen()
+        raise RequestRejectedError(502, str(error)) from None
+    counts, found = reading.difference.seen(), reading.found
     return StoredView(
         at=campaign.now,
         stored=found if isinstance(found, int) else len(events_in(found)),
-        acknowledged=compared.acknowledged,
+        acknowledged=reading.acknowledged,
         missing=counts.missing,
         duplicate=counts.duplicate,
         altered=counts.altered,
         events=[
             DifferingEvent(one.kind, campaign.masking.text(one.event), tuple(change.name for change in one.changes))
-            for one in compared.difference.events()
+            for one in reading.difference.events()
         ],
         dropped=campaign.journal.dropped,
     )
-
-
-def _question(entries: Sequence[Entry], campaign: Campaign) -> Question:
-    """Return the question about all events in the journal."""
-    question = Question(_shapes(campaign)[0], campaign.now)
-    for entry in entries:
-        if isinstance(entry, Happened):
-            question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
-    return question
-
-
-def _compared(entries: Sequence[Entry], found: Found, fields: Sequence[str], shapes: Shapes) -> _Comparison:
-    ledger = Ledger.of(entries)
-    held = {
-        serial
-        for entry in ledger.happened
-        for serial in range(entry.first_serial, entry.first_serial + len(entry.events))
-    }
-    delivered = held.intersection(ledger.delivered())
-    if isinstance(found, int):
-        difference = Difference.of_counts(len(delivered), len(held & ledger.attempted), found)
-    else:
-        difference = compare(ledger, list(map(canonical, events_in(found))), tuple(fields) or None, shapes)
-    return _Comparison(len(delivered), difference)
-
-
-def _shapes(campaign: Campaign) -> tuple[Shape, ...]:
-    return tuple(map(campaign.shape, EventType)) if campaign.shapes else (BUILTIN,)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

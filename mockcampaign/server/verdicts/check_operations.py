@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from mockcampaign.extras import MissingExtraError
 from mockcampaign.report.formats import FORMATS, ReportFormat
-from mockcampaign.server.background.verdict_jobs import JobRunningError, VerdictJob
+from mockcampaign.server.background.verdict_jobs import JobKind, JobRunningError, VerdictJob
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError, header
 from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
 from mockcampaign.server.verdicts.check_request import CheckRequest, milliseconds
-from mockcampaign.server.verdicts.check_work import start_check
+from mockcampaign.server.verdicts.check_work import PreparedJob, prepare_check
 from mockcampaign.server.verdicts.job_views import (
     JobSummary,
     JobView,
@@ -57,18 +57,21 @@ def job_of(call: Call, number: int) -> VerdictJob:
     return job
 
 
-def started(start: Callable[[], VerdictJob]) -> JobSummary:
-    """Return a job that is started. Raises `RequestRejectedError` with 409 while another one runs, or with 501."""
+async def started(call: Call, kind: JobKind, prepare: Callable[[], PreparedJob]) -> JobSummary:
+    """Start a job and return it. Raises `RequestRejectedError` with 409 while another one runs, or with 501."""
+    jobs = call.served.jobs
     try:
-        return job_summary(start())
+        jobs.check_idle()
+        prepared = await asyncio.to_thread(prepare)
+        return job_summary(jobs.start(kind, prepared.target, prepared.seed, prepared.total, prepared.work))
     except JobRunningError as error:
         raise RequestRejectedError(409, str(error)) from None
     except MissingExtraError as error:
         raise RequestRejectedError(501, str(error)) from None
 
 
-def _start(call: Call, request: CheckRequest) -> JobSummary:
-    return started(lambda: start_check(call.served, request))
+async def _start(call: Call, request: CheckRequest) -> JobSummary:
+    return await started(call, "check", lambda: prepare_check(call.served, request))
 
 
 def _list(call: Call, fields: NoFields) -> list[JobSummary]:
@@ -104,7 +107,8 @@ def _handler(form: ReportFormat, media_type: str) -> Callable[[Call, CheckPath],
 _NOT_FOUND = {404: "There is no such check, or no longer: the server keeps the newest ones."}
 
 STARTING = {
-    409: "A check or run is running, and a server runs one at a time.",
+    409: "A check or run is running, and a server runs one at a time; or the campaign was reset before this one began.",
+    503: INTERRUPTIONS[503],
     501: "A package of an extra is not installed.",
 }
 """Failures of operations that start a job."""

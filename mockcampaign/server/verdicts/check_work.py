@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Collection
+from typing import NamedTuple
 
 from mockcampaign import wallclock
 from mockcampaign.check.baseline import Known
@@ -19,7 +20,7 @@ from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.scenario.check_shapes import shape_of_texts
 from mockcampaign.server.background.background_work import Post
-from mockcampaign.server.background.verdict_jobs import VerdictJob
+from mockcampaign.server.background.verdict_jobs import VerdictJob, Work
 from mockcampaign.server.served_campaign import ServedCampaign
 from mockcampaign.server.verdicts.check_request import CheckRequest, milliseconds
 from mockcampaign.shape.placeholders import in_braces, require_roles
@@ -29,11 +30,20 @@ from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
 
-def start_check(served: ServedCampaign, request: CheckRequest) -> VerdictJob:
-    """Start the check that a caller asks for.
+class PreparedJob(NamedTuple):
+    """A check or run that can be started, since everything about it is valid."""
 
-    Raises `InvalidInputError`, which begins with the name of the field, `MissingExtraError` without the packages of the
-    check, and `JobRunningError` while another one runs. Nothing is sent then.
+    target: str
+    seed: int | None
+    total: int
+    work: Work
+
+
+def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
+    """Return the check that a caller asks for. Imports and shapes take a moment, so this runs in a thread.
+
+    Raises `InvalidInputError`, which begins with the name of the field, and `MissingExtraError` without the packages of
+    the check.
     """
     request.check()
     with naming_extras():
@@ -86,7 +96,7 @@ def start_check(served: ServedCampaign, request: CheckRequest) -> VerdictJob:
         result = run.result() if run.has_findings else None
         post(lambda: job.end(result, trouble))
 
-    return served.jobs.start("check", shown_url(request.target.value), settings.seed, total, carry_out)
+    return PreparedJob(shown_url(request.target.value), settings.seed, total, carry_out)
 
 
 def check_target(targets: AllowedTargets | None, field: str, url: str) -> None:

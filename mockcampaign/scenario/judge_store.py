@@ -1,0 +1,30 @@
+"""Judges the events that a consumer has stored by those that it has acknowledged."""
+
+from __future__ import annotations
+
+from mockcampaign.judging.difference import Difference
+from mockcampaign.judging.finding import Finding
+from mockcampaign.report import sentences
+from mockcampaign.text import counted
+
+
+def judge_store(difference: Difference, acknowledged: int, *, hint: str = "") -> Finding:
+    """Return the finding about a store that differs like this from the events acknowledged.
+
+    `hint` follows the description of a difference.
+    """
+    if difference:
+        actual = sentences.difference_of(difference.seen()) + hint
+    else:
+        actual = f"{counted(acknowledged, 'acknowledged event')}, each stored once and unaltered"
+    return Finding(
+        id="processed",
+        title="Each delivered event is stored once and unaltered",
+        level="must",
+        outcome="fail" if difference else "pass" if acknowledged else "not-exercised",
+        requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
+        "store every acknowledged event exactly once (vendor's webhook guide).",
+        expected="each delivered event once, unaltered",
+        actual=actual if difference or acknowledged else "no event was acknowledged",
+        evidence=(),
+    )

@@ -1,0 +1,74 @@
+"""Asks the server's probe what the consumer has stored, and compares it with the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from mockcampaign import json_text
+from mockcampaign.campaign import Campaign
+from mockcampaign.check.probes.question import Found, Question
+from mockcampaign.engine.journal import Entry, Happened
+from mockcampaign.errors import CouldNotTellError
+from mockcampaign.judging.consumer_store import canonical, events_in
+from mockcampaign.judging.difference import BUILTIN, Difference, compare
+from mockcampaign.judging.ledger import Ledger
+from mockcampaign.model import EventType
+from mockcampaign.server.consumer_probe import ConsumerProbe
+from mockcampaign.shape.shape import Shape
+
+
+class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The stored events, and how they differ from those that the journal shows."""
+
+    entries: list[Entry]
+    """The journal with which they are compared."""
+    found: Found
+    acknowledged: int
+    """Number of acknowledged events in the journal."""
+    difference: Difference
+
+
+async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReading:
+    """Ask the probe, and compare its response. Raises `CouldNotTellError` if it cannot be compared."""
+    # Compared is what the probe was asked for, so that an event that occurs meanwhile is not missed.
+    asked = list(campaign.journal.entries) if consumer.probe.selection.placeholders else None
+    try:
+        question = None if asked is None else await asyncio.to_thread(_question, asked, campaign)
+        found = await consumer.probe.ask(question)
+    except CouldNotTellError as error:
+        # The message may quote the consumer, and so a secret.
+        raise CouldNotTellError(campaign.masking.text(str(error))) from None
+    entries = list(campaign.journal.entries) if asked is None else asked
+    return await asyncio.to_thread(_compared, entries, found, consumer.fields, shapes_of(campaign))
+
+
+def shapes_of(campaign: Campaign) -> tuple[Shape, ...]:
+    """Return the shapes by which stored events are recognised."""
+    return tuple(map(campaign.shape, EventType)) if campaign.shapes else (BUILTIN,)
+
+
+def _question(entries: Sequence[Entry], campaign: Campaign) -> Question:
+    """Return the question about all events in the journal."""
+    question = Question(shapes_of(campaign)[0], campaign.now)
+    for entry in entries:
+        if isinstance(entry, Happened):
+            question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
+    return question
+
+
+def _compared(entries: list[Entry], found: Found, fields: Sequence[str], shapes: tuple[Shape, ...]) -> StoreReading:
+    ledger = Ledger.of(entries)
+    held = {
+        serial
+        for entry in ledger.happened
+        for serial in range(entry.first_serial, entry.first_serial + len(entry.events))
+    }
+    delivered = held.intersection(ledger.delivered())
+    if isinstance(found, int):
+        difference = Difference.of_counts(len(delivered), len(held & ledger.attempted), found)
+    else:
+        difference = compare(ledger, list(map(canonical, events_in(found))), tuple(fields) or None, shapes)
+    return StoreReading(entries=entries, found=found, acknowledged=len(delivered), difference=difference)

@@ -1,0 +1,109 @@
+"""The operation that judges what the server has delivered so far, as `OPERATIONS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from mockcampaign.check.baseline import Known, marked
+from mockcampaign.engine.journal import Entry
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
+from mockcampaign.judging.ledger import DeliveryCounts, Ledger
+from mockcampaign.judging.verdict import Verdict, verdict_on
+from mockcampaign.scenario.judge_journal import Judged, judge_journal
+from mockcampaign.scenario.judge_store import judge_store
+from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
+from mockcampaign.server.http.request_fields import Flag, TextList, about
+from mockcampaign.server.verdicts.store_reading import read_store
+from mockcampaign.server.verdicts.verdict_views import FindingView, finding_views
+from mockcampaign.text import unknown
+
+PROCESSED = "processed"
+"""Id of the finding about the consumer's store."""
+
+
+class VerdictQuery(msgspec.Struct, frozen=True):
+    """How strictly to judge."""
+
+    strict: Annotated[Flag, about("Whether violated “should” rules count as violations.")] = Flag.FALSE
+    allow: Annotated[TextList, about("Ids of rules that the consumer may violate.")] | None = None
+
+
+class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on what the server has delivered so far."""
+
+    verdict: Verdict
+    trouble: str | None
+    """Why the verdict is inconclusive although nothing is violated."""
+    findings: list[FindingView]
+    deliveries: DeliveryCounts
+    dropped: int
+    """Number of the oldest journal entries, which the server has dropped, so that they are not judged."""
+
+
+async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
+    allow = () if query.allow is None else query.allow.value
+    _check_allowed(allow)
+    consumer, campaign = call.served.consumer, call.campaign
+    stored, trouble = [], None
+    if consumer is None:
+        entries = list(campaign.journal.entries)
+    else:
+        try:
+            reading = await read_store(consumer, campaign)
+            entries, stored = reading.entries, [judge_store(reading.difference, reading.acknowledged)]
+        except CouldNotTellError as error:
+            entries, trouble = list(campaign.journal.entries), str(error)
+    dropped = campaign.journal.dropped
+    (rules, _, nothing_shown), deliveries = await asyncio.to_thread(_judged, entries)
+    known = tuple(map(Known, allow))
+    findings = [marked(finding, known) for finding in (*rules, *stored)]
+    trouble = trouble or dropped_trouble(dropped) or nothing_shown
+    return VerdictView(
+        verdict=verdict_on(findings, trouble, strict=query.strict is Flag.TRUE),
+        trouble=trouble,
+        findings=finding_views(findings),
+        deliveries=deliveries,
+        dropped=dropped,
+    )
+
+
+def dropped_trouble(dropped: int) -> str | None:
+    """Return why a verdict is inconclusive if the server has dropped entries of its journal, or None."""
+    if not dropped:
+        return None
+    what = "entry" if dropped == 1 else f"{dropped:,} entries"
+    return f"the server has dropped the oldest {what} of its journal, which may show more, allowed: a reset in between"
+
+
+def _judged(entries: Sequence[Entry]) -> tuple[Judged, DeliveryCounts]:
+    return judge_journal(None, entries), Ledger.of(entries).deliveries
+
+
+def _check_allowed(allow: Collection[str]) -> None:
+    known = [*(rule.id for rule in JOURNAL_RULES), PROCESSED]
+    wrong = next((name for name in allow if name not in known), None)
+    if wrong is not None:
+        raise InvalidInputError(f"allow: {unknown('rule', wrong, known)}")
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        id="verdict",
+        title="Judge the consumer by what was delivered so far",
+        description="By the rules that every journal shows, and by the events that the consumer has stored if the "
+        "server was started with a probe. The status is 200 whatever the verdict.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/verdict",
+        fields=VerdictQuery,
+        success_description="The verdict and its findings.",
+        response=VerdictView,
+        failures=INTERRUPTIONS,
+        handle=_verdict,
+    ),
+)
