@@ -50,7 +50,7 @@ LEVELS = {
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
-        baseline behaviours examined probes shrink < reproduce settings < edge_cases histories < bench < rule
+        baseline behaviours examined probes shrink < reproduce settings < edge_cases < histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
     """,
     "check.bench": """

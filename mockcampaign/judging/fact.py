@@ -121,11 +121,13 @@ def _kind_of(text: str) -> str:
 class HistoryStep(_Value, frozen=True, kw_only=True):
     """One step of a random history."""
 
-    kind: Literal["events", "repeat", "fault", "outage", "time"]
+    kind: Literal["events", "elsewhere", "repeat", "fault", "outage", "time"]
     fault: str = ""
     """Name of the fault, if the step is one."""
     events: int = 0
     """Number of events that occur, if the step is events."""
+    lacks: Literal["", "absent", "null"] = ""
+    """In which way an optional field of these events has no value, if one has none."""
     milliseconds: int = 0
     """Duration, if the step is an outage or time, in milliseconds."""
 

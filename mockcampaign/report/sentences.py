@@ -614,10 +614,15 @@ def _edge_case(one: EdgeCaseField) -> str:
     return f"{one.name} {_value(one.value)}{half}"
 
 
+_LACKS = {"": "", "absent": " without an optional field", "null": " with null in an optional field"}
+
+
 def _step(step: HistoryStep) -> str:
     match step.kind:
         case "events":
-            return counted(step.events, "event")
+            return counted(step.events, "event") + _LACKS[step.lacks]
+        case "elsewhere":
+            return f"{counted(step.events, 'event')} of another webhook"
         case "repeat":
             return "another event of the same mail"
         case "fault":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -20,6 +21,9 @@ from mockcampaign.transport.script import LOST, cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+PORTS = range(49_152, 65_536)
+"""Ports from which systems choose those of clients (RFC 6335): an application sees a connection by its port."""
 
 _SERVER_ERROR_BODY = b"Internal Server Error"
 
@@ -48,6 +52,9 @@ class AsgiTransport:
         self._app = app
         self._lifespan = _Lifespan(app) if lifespan else None
         self._calls: set[asyncio.Task[None]] = set()
+        self._idle_ports: list[int] = []
+        """Ports of connections that a sender would have kept, the one that was used last at the end."""
+        self._ports = itertools.cycle(PORTS)
         self._starting: asyncio.Task[bool] | None = None
         self._watch: Watch | None = None
 
@@ -58,7 +65,8 @@ class AsgiTransport:
         or the time-out the application may continue in the background; it learns that the sender has gone. A
         `BaseException` such as KeyboardInterrupt is raised here.
         """
-        exchange = _Exchange(request)
+        port = self._idle_ports.pop() if self._idle_ports else next(self._ports)
+        exchange = _Exchange(request, port)
         state: dict[str, Any] = {}
         if self._lifespan is not None:
             if self._starting is None:
@@ -72,9 +80,12 @@ class AsgiTransport:
         call.add_done_callback(exchange.ended)
         exchange.wait_at_most(request.timeout / 1_000)
         try:
-            return await exchange.outcome
+            outcome = await exchange.outcome
         finally:
             exchange.wait_no_longer()
+        if isinstance(outcome, Responded) and not last_of(request.faults, Http10):
+            self._idle_ports.append(port)
+        return outcome
 
     def watch(self) -> None:
         """Count tasks that start in this loop from now on as the application's; `settle` waits for them."""
@@ -142,11 +153,12 @@ def _with_stated_length(app: Any) -> Any:
 class _Exchange:
     """One request and its response, as ASGI sees them."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, port: int) -> None:
         """Raises `InvalidInputError` if the request could not be sent to a server either."""
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.disconnected = asyncio.Event()
         self._request = request
+        self._port = port
         self._address = parse_address(request.url)
         self._headers = header_fields(request)
         self._messages = deque(_body_messages(request))
@@ -234,7 +246,7 @@ class _Exchange:
                 (b"host", address.host_header.encode("ascii")),
                 *((name.lower(), value) for name, value in self._headers),
             ],
-            "client": ("127.0.0.1", 0),
+            "client": ("127.0.0.1", self._port),
             "server": (address.host, address.port),
             "state": state,
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,19 +14,36 @@ from hypothesis import strategies as st
 
 from checks import NOW
 from mockcampaign.check.check import CheckRun
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.histories.coverage import NO_FAULT, Coverage, Covered, size_of
 from mockcampaign.check.histories.draws import Draws
-from mockcampaign.check.histories.history_steps import History, Inject, Occur
-from mockcampaign.check.histories.numbered import STEPS_MAX, history_of
+from mockcampaign.check.histories.history_steps import (
+    COUNTS,
+    MANY,
+    Elsewhere,
+    History,
+    Inject,
+    Lack,
+    Occur,
+    Repeat,
+    Step,
+)
+from mockcampaign.check.histories.numbered import LONG_EVERY, STEPS_MAX, history_of
 from mockcampaign.check.histories.reduce import candidates, reduced
 from mockcampaign.check.probes.store_probe import CallableProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.engine.journal import Attempted
+from mockcampaign.judging.fact import Stimulus
 from mockcampaign.judging.finding import Finding
-from mockcampaign.model import Responded
+from mockcampaign.judging.situation import Situation
+from mockcampaign.model import EventType, Responded
+from mockcampaign.report import sentences
 from mockcampaign.samples.consumer import BUGS, application
 from mockcampaign.samples.correct import Consumer
 from mockcampaign.samples.store import Store
+from mockcampaign.shape.builtin import builtin_shape
+from mockcampaign.shape.field import Event
+from mockcampaign.shape.shape import Shape, whole
 from mockcampaign.transport.inprocess import AsgiTransport
 
 HISTORY_BUGS = (
@@ -36,6 +55,10 @@ HISTORY_BUGS = (
     "forgets-dedup-key-once-used",
     "stores-while-reading",
     "checks-then-inserts",
+    "null-in-unique-index",
+    "keeps-dedup-keys-per-connection",
+    "keeps-1000-dedup-keys",
+    "keeps-2000-dedup-keys",
 )
 """Bugs that show only when deliveries, faults and time come together in some way."""
 
@@ -84,13 +107,21 @@ def test_numbers_mean_the_same_histories_on_every_python() -> None:
     assert hashlib.sha256(msgspec.json.encode(histories)).hexdigest() == HISTORIES_HASH
 
 
-def test_a_replayed_history_has_an_equal_journal_on_every_python_and_day() -> None:
-    fingerprints = {examined(None, now=now, history=17)[1].fingerprint for now in (NOW, NOW + 86_400_000)}
-    assert fingerprints == {JOURNAL_HASH}
-    assert examined(None, history=18)[1].fingerprint != JOURNAL_HASH
+@pytest.mark.parametrize(("seed", "number"), [(1, 18), (2, 7), (2, 17), (3, 290), (7, 500)])
+def test_a_replayed_history_has_an_equal_journal_on_every_python_and_day(seed: int, number: int) -> None:
+    for now in (NOW, NOW + 86_400_000):
+        coverage = examined(None, now=now, seed=seed, history=number)[1]
+        assert coverage.fingerprint == JOURNAL_HASHES[seed, number]
+    assert len(set(JOURNAL_HASHES.values())) == len(JOURNAL_HASHES)
 
 
-@pytest.mark.parametrize("bug", ["never-deduplicates", "forgets-dedup-key-once-used", "stores-while-reading"])
+@pytest.mark.parametrize(
+    "bug",
+    [
+        *("never-deduplicates", "forgets-dedup-key-once-used", "stores-while-reading"),
+        *("null-in-unique-index", "keeps-dedup-keys-per-connection"),
+    ],
+)
 def test_a_failing_history_is_found_and_replayed_by_its_number(bug: str) -> None:
     finding, coverage = examined(bug, histories=200)
     assert finding.outcome == "fail"
@@ -111,6 +142,107 @@ def test_5000_histories_find_each_history_bug(bug: str) -> None:
 def test_no_history_fails_a_correct_consumer() -> None:
     finding, coverage = examined(None, histories=100)
     assert (finding.outcome, coverage.histories, coverage.failed) == ("pass", 100, None)
+
+
+def test_only_rare_histories_are_long_and_those_redeliver_after_many_other_events() -> None:
+    for number in (*range(1, 200), *range(LONG_EVERY, 5_001, LONG_EVERY)):
+        history = history_of(3, number)
+        many = [index for index, step in enumerate(history) if step == Elsewhere(MANY[-1])]
+        assert len(many) == (number % LONG_EVERY == 0)
+        if many:
+            redelivering, events = history[many[0] - 2 : many[0]]
+            assert isinstance(redelivering, Inject)
+            assert redelivering.kind in ("lost-ack", "duplicate")
+            assert isinstance(events, Occur)
+
+
+class Played:
+    """A sender that only remembers which events occurred, and for which webhook."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.made = 0
+        self.emitted: list[tuple[int, list[Event]]] = []
+
+    def event(self) -> Event:
+        return self.events(1)[0]
+
+    def events(self, count: int) -> list[Event]:
+        self.made += count
+        return [{**whole(self.shape, self.shape.examples[0]), "made": self.made - index} for index in range(count)]
+
+    def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
+        return make(self.shape)
+
+    def emit(self, events: Sequence[Event], number: int = 0) -> None:
+        self.emitted.append((number, list(events)))
+
+    def fault(self, kind: str, **options: Any) -> object:
+        raise AssertionError
+
+    def outage(self, duration: int) -> None:
+        raise AssertionError
+
+    async def advance(self, duration: int = 0) -> None:
+        assert duration == 0
+
+
+def played(kind: EventType, *history: Step) -> list[tuple[int, list[Event]]]:
+    sender = Played(builtin_shape(kind))
+    events: list[Event] = []
+
+    async def play() -> None:
+        for step in history:
+            await step.play(sender, events)
+
+    asyncio.run(play())
+    return sender.emitted
+
+
+@pytest.mark.parametrize("is_null", [False, True])
+def test_events_lack_an_optional_field_whatever_number_it_has(is_null: bool) -> None:
+    optional = [field.name for field in builtin_shape(EventType.OPEN).fields if field.optional]
+    for index in range(2 * len(optional)):
+        [(number, events)] = played(EventType.OPEN, Lack(index, is_null=is_null, count=2))
+        name = optional[index % len(optional)]
+        assert (number, [event.get(name, "absent") for event in events]) == (0, [None if is_null else "absent"] * 2)
+
+
+def test_events_without_an_optional_field_are_ordinary() -> None:
+    [(_, events)] = played(EventType.BOUNCE, Lack(1, is_null=True, count=1))
+    assert None not in events[0].values()
+
+
+def test_a_repeat_repeats_the_newest_event_of_the_first_webhook() -> None:
+    emitted = played(EventType.OPEN, Occur(1), Elsewhere(3), Repeat(0))
+    assert [(number, len(events)) for number, events in emitted] == [(0, 1), (1, 3), (0, 1)]
+    assert emitted[2][1][0]["made"] == emitted[0][1][0]["made"]
+
+
+def test_unusual_steps_become_ordinary_ones_and_many_events_become_few() -> None:
+    assert list(Lack(1, is_null=True, count=2).simpler()) == [
+        Occur(2),
+        Lack(1, is_null=True, count=1),
+        Lack(0, is_null=True, count=2),
+    ]
+    assert list(Elsewhere(MANY[-1]).simpler()) == [
+        Occur(MANY[-1]),
+        *(Elsewhere(count) for count in (*COUNTS, MANY[0])),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Occur(3), "3 events"),
+        (Lack(0, is_null=True, count=1), "1 event with null in an optional field"),
+        (Lack(0, is_null=False, count=2), "2 events without an optional field"),
+        (Elsewhere(2_400), "2,400 events of another webhook"),
+    ],
+)
+def test_steps_in_words(step: Step, said: str) -> None:
+    stimulus = Stimulus(situation=Situation.RANDOM_HISTORY, steps=(step.seen(),))
+    assert sentences.stimulus(stimulus).endswith(f"({said})")
 
 
 def attempted(events: int, times: int = 1, **values: object) -> Attempted:
@@ -175,5 +307,12 @@ def test_a_reduced_history_still_fails_and_no_smaller_one_does(number: int) -> N
     assert Inject("lost-ack", {}) in smallest
 
 
-HISTORIES_HASH = "80c1887433cbaff23091d0198437a4e63f932e6ce50857d4650cc20f1c264824"
-JOURNAL_HASH = "0ed8fcf1feee81825ba58310b74635a797eff3c1b7506b690e617c5f345ad83d"
+HISTORIES_HASH = "c702297e4bc1bb522cdb977bc0d5888d4740384f265cbda34a2c88095192a6a8"
+JOURNAL_HASHES = {
+    (1, 18): "59e609ffd782670f400be8ba6ee7de8dd611363247aab46d882ed78e92226f15",
+    (2, 7): "b9b1164134e579aceb273a82306a374ca80d2ccfd74b5f55ce064b52ca825e8d",
+    (2, 17): "4a0787fa2354558e1bd81743855f80b11cf3639c51b5409b076784d0671418a0",
+    (3, 290): "90dfdfd98b2eb927714d7c70b6de48e77b1d5d22f92429bdcfbe21c85daa23e8",
+    (7, 500): "6d36619da63f76f3daf72141362cfed089e45f7e367639e10fe667963a092b35",
+}
+"""Fingerprints of journals by seed and number of the history, recorded on Python 3.11."""

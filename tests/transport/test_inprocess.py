@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.faults import CutBody, Fault, Http10, LostAck
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import Transport
 from mockcampaign.transport.inprocess import AsgiApp, AsgiTransport, Message, WsgiTransport
@@ -71,6 +72,61 @@ def start(status: int = 200, **headers: str) -> Message:
 
 def body(content: bytes = b"", *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": content, "more_body": more}
+
+
+# Connections
+
+
+@pytest.mark.parametrize(
+    ("outcome", "faults", "ports"),
+    [
+        (Responded(200, (), b"", 0), (), 1),
+        (Responded(500, (), b"", 0), (), 1),
+        (None, (LostAck(),), 3),
+        (None, (CutBody(),), 3),
+        (Responded(200, (), b"", 0), (Http10(),), 3),
+    ],
+)
+def test_an_application_sees_a_new_connection_after_one_that_was_dropped(
+    outcome: Outcome | None, faults: tuple[Fault, ...], ports: int
+) -> None:
+    seen: list[int] = []
+    status = outcome.status if isinstance(outcome, Responded) else 200
+    answer = app_sending(start(status), body())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        seen.append(scope["client"][1])
+        await answer(scope, receive, send)
+
+    async def main() -> None:
+        async with closing(AsgiTransport(app)) as transport:
+            for _ in range(3):
+                found = await transport.send(request_to(body=b"[{}]", faults=faults))
+                assert outcome in (None, found)
+
+    asyncio.run(main())
+    assert len(set(seen)) == ports
+
+
+def test_concurrent_requests_have_connections_of_their_own_which_are_used_again() -> None:
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        seen.append(scope["client"][1])
+        while len(seen) < 2:
+            await asyncio.sleep(0)
+        await app_sending(start(), body())(scope, receive, send)
+
+    async def main() -> None:
+        async with closing(AsgiTransport(app)) as transport:
+            await asyncio.gather(*(transport.send(request_to()) for _ in range(2)))
+            await transport.send(request_to())
+
+    asyncio.run(main())
+    assert len(set(seen[:2])) == 2
+    assert seen[2] in seen[:2]
 
 
 # Outcomes

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases, absent_fields, null_fields
 from mockcampaign.judging.fact import HistoryStep
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.shape.field import Event
@@ -14,6 +15,9 @@ from mockcampaign.shape.shape import Shape
 
 COUNTS = (1, 2, 3, 5, 120)
 """Numbers of events that occur together: few, or more than one batch takes."""
+
+MANY = (1_200, 2_400)
+"""Numbers of events that are more than some caches of deduplication keys hold."""
 
 PAUSES = (10 * SECOND, MINUTE, 60 * MINUTE)
 OUTAGES = (MINUTE, 60 * MINUTE)
@@ -36,8 +40,12 @@ class HistorySender(Protocol):
         """Make this many of them."""
         ...
 
-    def emit(self, events: Sequence[Event]) -> None:
-        """Let these events occur now."""
+    def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
+        """Return the edge cases of one kind that may be sent."""
+        ...
+
+    def emit(self, events: Sequence[Event], number: int = 0) -> None:
+        """Let these events occur now, for the webhook with this number."""
         ...
 
     def fault(self, kind: str, **options: Any) -> object:
@@ -69,6 +77,53 @@ class Occur(msgspec.Struct, frozen=True):
 
     def simpler(self) -> Iterator[Step]:
         yield from (Occur(count) for count in COUNTS if count < self.count)
+
+
+class Lack(msgspec.Struct, frozen=True):
+    """Events occur that lack an optional field, or have null in it. In a shape without one, they are ordinary."""
+
+    index: int
+    """Number of the field among the optional ones."""
+    is_null: bool
+    count: int
+
+    async def play(self, sender: HistorySender, events: list[Event]) -> None:
+        # Not a field that only we assume to be optional: whoever rejects that violates nothing.
+        known = [case for case in sender.edge_cases(null_fields if self.is_null else absent_fields) if not case.guessed]
+        made = sender.events(self.count)
+        if known:
+            made = [known[self.index % len(known)].applied(event) for event in made]
+        events += made
+        sender.emit(made)
+        await sender.advance()
+
+    def seen(self) -> HistoryStep:
+        return HistoryStep(kind="events", events=self.count, lacks="null" if self.is_null else "absent")
+
+    def simpler(self) -> Iterator[Step]:
+        yield Occur(self.count)
+        yield from (Lack(self.index, self.is_null, count) for count in range(1, self.count))
+        yield from (Lack(index, self.is_null, self.count) for index in range(self.index))
+
+
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Events of new recipients occur for another webhook, which no fault or outage hits."""
+
+    count: int
+
+    async def play(self, sender: HistorySender, events: list[Event]) -> None:
+        made = sender.events(self.count)
+        sender.emit(made, 1)
+        await sender.advance()
+        # The newest of the first webhook's stay the newest: a later step repeats one of them.
+        events[:0] = made
+
+    def seen(self) -> HistoryStep:
+        return HistoryStep(kind="elsewhere", events=self.count)
+
+    def simpler(self) -> Iterator[Step]:
+        yield Occur(self.count)
+        yield from (Elsewhere(count) for count in (*COUNTS, *MANY) if count < self.count)
 
 
 class Repeat(msgspec.Struct, frozen=True):
@@ -141,7 +196,7 @@ class Advance(msgspec.Struct, frozen=True):
         yield from (Advance(duration) for duration in PAUSES if duration < self.duration)
 
 
-Step = Occur | Repeat | Inject | BeginOutage | Advance
+Step = Occur | Lack | Elsewhere | Repeat | Inject | BeginOutage | Advance
 
 History = tuple[Step, ...]
 """Steps of one history, in order. Everything pending is delivered after its last step."""

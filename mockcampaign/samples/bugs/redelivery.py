@@ -317,7 +317,6 @@ BUGS: Mapping[str, Bug] = {
     "keeps-dedup-keys-per-connection": Bug(
         "Keeps deduplication keys per connection, so a batch redelivered over another one is stored twice.",
         KeepsDedupKeysPerConnection,
-        over_sockets=True,
     ),
     "stores-while-reading": Bug(
         "Stores events while the body arrives, so the events of a truncated body are stored twice.", StoresWhileReading
