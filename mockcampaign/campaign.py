@@ -271,7 +271,7 @@ class Campaign:
         """Return whether the webhook is idle, waits for an attempt or makes one."""
         return self._exporter.outbox_state(webhook.id)
 
-    def request(self, webhook: Webhook, events: tuple[Event, ...]) -> Request:
+    def request(self, webhook: Webhook, events: Sequence[Event]) -> Request:
         """Return the request that delivers these events."""
         return self._exporter.requests.for_events(webhook.id, events)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, overload
 
 import msgspec
 
@@ -125,9 +126,68 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return decoded
 
 
-def encode_batch(events: tuple[Event, ...], prefix: bytes = b"[", suffix: bytes = b"]") -> bytes:
+class EventRun(Sequence[Event]):
+    """Events with consecutive serials that were created at one moment. Each is made when it is asked for.
+
+    Most events are delivered without anybody asking: making and freeing them cost more than all decisions about them.
+    """
+
+    __slots__ = ("created", "first", "payloads")
+
+    def __init__(self, first_serial: int, created: int, payloads: tuple[bytes, ...]) -> None:
+        """There is at least one payload."""
+        self.first = Event(first_serial, created, payloads[0])
+        self.created = created
+        self.payloads = payloads
+
+    @property
+    def last_serial(self) -> int:
+        """The serial of the newest event."""
+        return self.first.serial + len(self.payloads) - 1
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Event]: ...
+
+    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
+        if index == 0:
+            return self.first
+        if isinstance(index, int):
+            number = range(len(self.payloads))[index]
+            return Event(self.first.serial + number, self.created, self.payloads[number])
+        payloads = self.payloads[index]
+        if payloads is self.payloads:
+            return self
+        start, _, step = index.indices(len(self.payloads))
+        if step != 1 or not payloads:
+            return tuple(self)[index]
+        return EventRun(self.first.serial + start, self.created, payloads)
+
+    def __iter__(self) -> Iterator[Event]:
+        created = self.created
+        for serial, payload in enumerate(self.payloads, self.first.serial):
+            yield Event(serial, created, payload)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, EventRun):
+            return self.first == other.first and self.payloads == other.payloads
+        return tuple(self) == other
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+def encode_batch(events: Sequence[Event], prefix: bytes = b"[", suffix: bytes = b"]") -> bytes:
     """Return the request body: a JSON list, whatever the number of events (vendor's guide), or what a policy says."""
-    pieces = [event.encoded for event in events]
+    pieces = list(events.payloads) if isinstance(events, EventRun) else [event.encoded for event in events]
     if pieces:
         # Added to pieces, so that the whole is copied only once.
         pieces[0] = prefix + pieces[0]

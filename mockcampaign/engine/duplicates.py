@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.engine.outbox import Attempt
+from mockcampaign.engine.outbox import Attempt, Events
 from mockcampaign.faults import Duplicate, Latency, Timeout, WireFault, last_of
-from mockcampaign.model import Event, Fault
+from mockcampaign.model import Fault
 
 
 class DuplicateDelivery(msgspec.Struct, frozen=True, tag="duplicate", eq=False):
@@ -17,7 +17,7 @@ class DuplicateDelivery(msgspec.Struct, frozen=True, tag="duplicate", eq=False):
     webhook_id: int
     number: int
     """Number of the attempt that it repeats."""
-    events: tuple[Event, ...]
+    events: Events
     fault: Duplicate
 
 

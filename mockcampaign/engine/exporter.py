@@ -5,7 +5,7 @@ It decides and writes the journal; `loop.drive` asks it what to send, and gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import assert_never
 
@@ -34,7 +34,7 @@ from mockcampaign.engine.journal import (
 )
 from mockcampaign.engine.keeping import Keeper, KeptSender
 from mockcampaign.engine.outages import Outage, Outages
-from mockcampaign.engine.outbox import Attempt, Discard, Due, Idle, Outbox, age_order
+from mockcampaign.engine.outbox import Attempt, Discard, Due, Events, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
 from mockcampaign.faults import BeforeConsumer, Latency, Timeout, last_of
@@ -43,6 +43,7 @@ from mockcampaign.model import (
     INTERRUPTED,
     Authentication,
     Event,
+    EventRun,
     EventType,
     Fault,
     NoAuthentication,
@@ -229,11 +230,9 @@ class Exporter:
 
     def accept_events(self, due: EventsDue) -> None:
         """Let events occur now: they are pending with every activated webhook of their client and type."""
-        events = []
-        for created, encoded in due.payloads:
-            self._last_serial += 1
-            events.append(Event(self._last_serial, created, encoded))
-        ordered = tuple(sorted(events, key=age_order))
+        first_serial = self._last_serial + 1
+        self._last_serial += len(due.payloads)
+        ordered = _in_order(due.payloads, first_serial)
         # Cut once, so that webhooks in step share their batches and the bodies of these.
         events_max = self.policy.batch_events_max
         batches = [ordered[index : index + events_max] for index in range(0, len(ordered), events_max)]
@@ -243,8 +242,8 @@ class Exporter:
                 at=self.clock.now,
                 client_id=due.client_id,
                 type=due.type,
-                first_serial=self._last_serial - len(events) + 1,
-                events=tuple(msgspec.Raw(event.encoded) for event in events),
+                first_serial=first_serial,
+                events=tuple([msgspec.Raw(encoded) for _, encoded in due.payloads]),
                 webhook_ids=tuple(outbox.webhook_id for outbox in outboxes),
             )
         )
@@ -546,3 +545,14 @@ class Exporter:
         )
         self._arrange(self._outboxes[webhook.id])
         return webhook
+
+
+def _in_order(payloads: Sequence[tuple[int, bytes]], first_serial: int) -> Events:
+    """Return the events with these creations and payloads, oldest first."""
+    if not payloads:
+        return ()
+    created = payloads[0][0]
+    if all(moment == created for moment, _ in payloads):
+        return EventRun(first_serial, created, tuple([encoded for _, encoded in payloads]))
+    events = [Event(serial, moment, encoded) for serial, (moment, encoded) in enumerate(payloads, first_serial)]
+    return tuple(sorted(events, key=age_order))

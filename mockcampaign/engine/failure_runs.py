@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.engine.outbox import Attempt
-from mockcampaign.model import Event, Outcome, Responded
+from mockcampaign.engine.outbox import Attempt, Events
+from mockcampaign.model import Outcome, Responded
 
 
 class FailureRun(msgspec.Struct):
     """Consecutive attempts at one batch that failed alike."""
 
-    events: tuple[Event, ...]
+    events: Events
     outcome: Outcome
     count: int
 

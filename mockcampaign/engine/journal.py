@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.faults import AnyFault
-from mockcampaign.model import Event, EventType, Fault, Outcome, WebhookStatus
+from mockcampaign.model import Event, EventRun, EventType, Fault, Outcome, WebhookStatus
 from mockcampaign.policy import Policy
 
 SerialRanges = tuple[tuple[int, int], ...]
@@ -313,8 +313,8 @@ class Journal:
     ) -> None:
         """Begin with entries of an earlier journal, if there are any; it had `dropped` so many before them."""
         self._entries: list[Entry] = [*entries]
-        self._growing: dict[int, tuple[int, Attempted, tuple[Event, ...], tuple[Fault, ...]]] = {}
-        self._ranged: tuple[tuple[Event, ...], SerialRanges] = ((), ())
+        self._growing: dict[int, tuple[int, Attempted, Sequence[Event], tuple[Fault, ...]]] = {}
+        self._ranged: tuple[Sequence[Event], SerialRanges] = ((), ())
         self._entries_max = entries_max
         self._events_max = events_max
         self._events = sum(map(_payloads, self._entries))
@@ -364,9 +364,9 @@ class Journal:
         number: int,
         started_at: int,
         took: int,
-        events: tuple[Event, ...],
+        events: Sequence[Event],
         outcome: Outcome,
-        redelivered: tuple[Event, ...] = (),
+        redelivered: Sequence[Event] = (),
         faults: tuple[Fault, ...] = (),
         simulated: bool = False,
     ) -> None:
@@ -408,7 +408,7 @@ class Journal:
         )
         self._growing[webhook_id] = (self._add(entry), entry, events, faults)
 
-    def _serials_of(self, events: tuple[Event, ...]) -> SerialRanges:
+    def _serials_of(self, events: Sequence[Event]) -> SerialRanges:
         # Webhooks that run in step share their batches, and so the ranges of these.
         if events is not self._ranged[0]:
             self._ranged = events, serial_ranges(events)
@@ -472,6 +472,8 @@ def serial_ranges(events: Sequence[Event]) -> SerialRanges:
     """Return the serials of events as ranges. The events are in order of creation."""
     if not events:
         return ()
+    if isinstance(events, EventRun):
+        return ((events.first.serial, events.last_serial),)
     first, last = events[0], events[-1]
     # Events of one moment are ordered by serial, so if both ends fit, no serial between them is missing.
     if first.created == last.created and last.serial - first.serial == len(events) - 1:

@@ -31,7 +31,7 @@ from mockcampaign.faults import BeforeConsumer, Duplicate, Overlap, Refill, Reor
 from mockcampaign.model import Event, Fault
 from mockcampaign.policy import Policy
 
-Events = tuple[Event, ...]
+Events = Sequence[Event]
 
 
 class Discard(msgspec.Struct, frozen=True):
@@ -153,7 +153,7 @@ class Backlog:
         taken: Events = ()
         while self._chunks and len(taken) < count:
             part = self._chunks[0][self._taken : self._taken + count - len(taken)]
-            taken = taken + part if taken else part
+            taken = (*taken, *part) if taken else part
             self._taken += len(part)
             if self._taken == len(self._chunks[0]):
                 self._chunks.popleft()
@@ -481,4 +481,4 @@ def age_order(event: Event) -> tuple[int, int]:
 
 def _merged(one: Events, other: Events) -> Events:
     """Return the events of both in one order."""
-    return tuple(sorted(one + other, key=age_order)) if one and other else one or other
+    return tuple(sorted((*one, *other), key=age_order)) if one and other else one or other

@@ -7,10 +7,10 @@ from itertools import chain
 
 import msgspec
 
-from mockcampaign.engine.outbox import Attempt
+from mockcampaign.engine.outbox import Attempt, Events
 from mockcampaign.faults import WireFault
 from mockcampaign.masking import Masking, url_secrets
-from mockcampaign.model import Event, Request, Webhook, encode_batch
+from mockcampaign.model import Request, Webhook, encode_batch
 from mockcampaign.policy import Policy
 
 PAST_SECRETS_MAX = 20
@@ -26,10 +26,10 @@ class Bodies:
     def __init__(self, prefix: str = "[", suffix: str = "]") -> None:
         """`prefix` and `suffix` are the text before the first and after the last event."""
         self._prefix, self._suffix = prefix.encode(), suffix.encode()
-        self._known: dict[int, tuple[tuple[Event, ...], bytes]] = {}
+        self._known: dict[int, tuple[Events, bytes]] = {}
         """Bodies by the serial of their first event."""
 
-    def of(self, events: tuple[Event, ...]) -> bytes:
+    def of(self, events: Events) -> bytes:
         """Return the request body of a batch."""
         if not events:
             return encode_batch(events, self._prefix, self._suffix)
@@ -98,7 +98,7 @@ class RequestBuilder:
             request, faults=tuple([fault for fault in attempt.faults if isinstance(fault, WireFault)])
         )
 
-    def for_events(self, webhook_id: int, events: tuple[Event, ...]) -> Request:
+    def for_events(self, webhook_id: int, events: Events) -> Request:
         """Return the request that delivers these events."""
         return Request(
             method="POST",

@@ -1,8 +1,8 @@
 """Run benchmarks: `python -m tests.benchmarks [NAME…] [--json FILE] [--write]`.
 
 Each module beside this one is a benchmark that yields rows (`harness.py`): a measurement, a yardstick that ran in turns
-with it, the median ratio of at least five rounds, and their spread. `--write` writes RESULTS.md. Exit status 1: a ratio
-is below its floor.
+with it, the median ratio of at least five rounds, and their spread. `--write` writes their sections of RESULTS.md, and
+leaves the others. Exit status 1: a ratio is below its floor.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from harness import Row, Skipped, measured  # noqa: E402
 
 RESULTS = HERE / "RESULTS.md"
 NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("__main__", "harness"))
+LONG = frozenset({"bugs", "load", "peers"})
+"""Benchmarks that run only if they are named: they take minutes, or need what an ordinary machine does not have."""
+
 VERSIONS = ("httptools", "hypothesis", "msgspec", "pytest", "starlette", "uvicorn")
 
 
@@ -60,42 +63,58 @@ def rows_of(names: Iterable[str]) -> Iterator[tuple[str, Row | Skipped]]:
             print(f"{name:<10} took {time.monotonic() - began:.0f} s", flush=True)
 
 
-def page(rows: list[tuple[str, Row | Skipped]]) -> str:
-    """Return RESULTS.md."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `python -m tests.benchmarks --write`. Each ratio is a median; its spread is in brackets. An aim is",
-        "what a ratio should reach, a floor what a change must not go below.",
-        "",
-        ", ".join(f"{name} {value}" for name, value in machine().items()) + ".",
-    ]
-    seen = ""
+def sections(rows: list[tuple[str, Row | Skipped]]) -> dict[str, str]:
+    """Return the sections of RESULTS.md, by benchmark."""
+    told = machine()
+    when = f"Measured on {told['date']}, at commit {told['commit'] or 'unknown'}."
+    written: dict[str, list[str]] = {}
     for name, row in rows:
-        if name != seen:
-            seen = name
+        lines = written.get(name)
+        if lines is None:
             title = (importlib.import_module(name).__doc__ or "").splitlines()[0]
-            lines += ["", f"## {name}", "", title, "", "| | measured | beside it | ratio | aim | |"]
-            lines += ["| --- | --- | --- | --- | --- | --- |"]
+            lines = written[name] = [f"## {name}", "", title, when, ""]
+            lines += ["| | measured | beside it | ratio | aim | |", "| --- | --- | --- | --- | --- | --- |"]
         match row:
             case Skipped():
                 lines.append(f"| {row.what} | skipped: {row.why} | | | | |")
             case Row():
                 cells = (row.what, row.measured, row.yardstick, row.spread, row.aimed, row.verdict or "")
                 lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return {name: "\n".join(lines) + "\n" for name, lines in written.items()}
+
+
+def page(known: str, rows: list[tuple[str, Row | Skipped]]) -> str:
+    """Return RESULTS.md, with new sections for these rows and the `known` ones for all other benchmarks."""
+    _, *earlier = known.split("\n## ")
+    parts = {section.partition("\n")[0]: f"## {section.rstrip()}\n" for section in earlier}
+    parts = {name: part for name, part in (parts | sections(rows)).items() if name in NAMES}
+    lines = [
+        "# Results",
+        "",
+        "Written by `python -m tests.benchmarks --write`. Each ratio is a median; its spread is in brackets. An aim is",
+        "what a ratio should reach, a floor what a change must not go below.",
+        "",
+        ", ".join(f"{name} {value}" for name, value in machine().items() if name not in ("commit", "date")) + ".",
+        "",
+    ]
+    return "\n".join([*lines, *(parts[name] for name in sorted(parts))])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks (default: all): {', '.join(NAMES)}")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"benchmarks (default: all but {', '.join(sorted(LONG))}): {', '.join(NAMES)}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file as well")
-    parser.add_argument("--write", action="store_true", help="write RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="write these sections of RESULTS.md")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}, allowed: {', '.join(NAMES)}")
-    rows = list(rows_of(given.names or NAMES))
+    rows = list(rows_of(given.names or [name for name in NAMES if name not in LONG]))
     if given.json:
         told = [
             {"benchmark": name, "ratio": row.ratio, "floor": row.floor, "verdict": row.verdict}
@@ -105,7 +124,8 @@ def main() -> int:
         ]
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode({"machine": machine(), "rows": told})))
     if given.write:
-        RESULTS.write_text(page(rows), encoding="utf-8")
+        known = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        RESULTS.write_text(page(known, rows), encoding="utf-8")
     below = [row.what for _, row in rows if isinstance(row, Row) and row.verdict == "BELOW ITS FLOOR"]
     for what in below:
         print(f"below its floor: {what}", file=sys.stderr)
