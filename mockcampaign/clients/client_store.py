@@ -422,7 +422,7 @@ class ClientStore:
         recipients = self.recipients[list_id]
         recipients[recipient.id] = recipient
         if len(recipients) > RECIPIENTS_MAX:
-            del recipients[next(iter(recipients))]
+            recipients.forget_oldest()
 
     def new_recipient(
         self, list_id: int, recipient_id: str, address: str, data: Mapping[str, str], now: int

@@ -16,38 +16,44 @@ from mockcampaign.clients.recipient_list import Recipient
 ID = "id"
 """Name by which pages are sorted by the ids of recipients. Other names are those of attributes."""
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Recipient).decode
+encode_row = msgspec.msgpack.Encoder().encode
+"""Return the row of a recipient."""
+
+decode_row = msgspec.msgpack.Decoder(Recipient).decode
+"""Return the recipient of a row. Raises `msgspec.MsgspecError` for a damaged one."""
 
 
 class RecipientRows(Protocol):
     """The rows of one list, in the order in which they were added."""
 
-    def define(self, rows: dict[str, bytes]) -> None:
-        """Begin with the rows that the list has from the start, where no change says otherwise."""
+    def define(self, recipients: Sequence[Recipient]) -> None:
+        """Begin with the recipients that are always there from the start, where no change says otherwise."""
 
-    def get(self, recipient_id: str) -> bytes | None:
-        """Return a row, or None."""
+    def get(self, recipient_id: str) -> Recipient | None:
+        """Return a recipient, or None."""
 
-    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
-        """Add a row at the end, or replace it at its place."""
+    def put(self, recipient: Recipient) -> None:
+        """Add a recipient at the end, or replace one at its place."""
 
     def remove(self, recipient_id: str) -> None:
-        """Remove a row, if there is one."""
+        """Remove a recipient, if there is one."""
 
     def counts(self) -> tuple[int, int]:
-        """Return the numbers of rows and of pending ones."""
+        """Return the numbers of recipients and of pending ones."""
 
     def ids(self) -> Iterator[str]:
         """Yield the ids in order. The rows may change meanwhile."""
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
-        """Return a part of the rows that are not pending, sorted by id or by an attribute."""
+    def oldest(self) -> str | None:
+        """Return the first of the ids, or None."""
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
+        """Return a part of the recipients who are not pending, sorted by id or by an attribute."""
 
 
 def attribute_of(row: bytes, name: str) -> str:
     """Return an attribute of a recipient's row, which is empty if there is none."""
-    return _decode(row).data.get(name, "")
+    return decode_row(row).data.get(name, "")
 
 
 class MemoryRows:
@@ -59,18 +65,19 @@ class MemoryRows:
         self._sorted: list[str] | None = None
         """Ids in order, until one is added or removed."""
 
-    def define(self, rows: dict[str, bytes]) -> None:
+    def define(self, recipients: Sequence[Recipient]) -> None:
         """See `RecipientRows`; so for all methods."""
-        self._rows.update(rows)
+        self._rows.update((one.id, encode_row(one)) for one in recipients)
 
-    def get(self, recipient_id: str) -> bytes | None:
-        return self._rows.get(recipient_id)
+    def get(self, recipient_id: str) -> Recipient | None:
+        row = self._rows.get(recipient_id)
+        return None if row is None else decode_row(row)
 
-    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
-        if recipient_id not in self._rows:
+    def put(self, recipient: Recipient) -> None:
+        if recipient.id not in self._rows:
             self._sorted = None
-        self._rows[recipient_id] = row
-        (self._pending.add if is_pending else self._pending.discard)(recipient_id)
+        self._rows[recipient.id] = encode_row(recipient)
+        (self._pending.add if recipient.is_pending else self._pending.discard)(recipient.id)
 
     def remove(self, recipient_id: str) -> None:
         if self._rows.pop(recipient_id, None) is not None:
@@ -83,7 +90,10 @@ class MemoryRows:
     def ids(self) -> Iterator[str]:
         return iter(list(self._rows))
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+    def oldest(self) -> str | None:
+        return next(iter(self._rows), None)
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
         if sort == ID:
             if self._sorted is None:
                 self._sorted = sorted(self._rows)
@@ -94,7 +104,7 @@ class MemoryRows:
             ids = [one for one in ids if one not in self._pending]
         last = len(ids) - 1
         places = range(offset, min(offset + limit, len(ids)))
-        return [self._rows[ids[last - place if descending else place]] for place in places]
+        return [decode_row(self._rows[ids[last - place if descending else place]]) for place in places]
 
 
 class RecipientTable(MutableMapping[str, Recipient]):
@@ -104,16 +114,16 @@ class RecipientTable(MutableMapping[str, Recipient]):
         self._rows = rows
 
     def __getitem__(self, recipient_id: str) -> Recipient:
-        row = self._rows.get(recipient_id)
-        if row is None:
+        found = self._rows.get(recipient_id)
+        if found is None:
             raise KeyError(recipient_id)
-        return _decode(row)
+        return found
 
     def __contains__(self, recipient_id: object) -> bool:
         return isinstance(recipient_id, str) and self._rows.get(recipient_id) is not None
 
     def __setitem__(self, recipient_id: str, recipient: Recipient) -> None:
-        self._rows.put(recipient_id, _encode(recipient), is_pending=recipient.is_pending)
+        self._rows.put(recipient)
 
     def __delitem__(self, recipient_id: str) -> None:
         self._rows.remove(recipient_id)
@@ -126,7 +136,13 @@ class RecipientTable(MutableMapping[str, Recipient]):
 
     def define(self, recipients: Sequence[Recipient]) -> None:
         """Begin with the recipients that are always there from the start, where no change says otherwise."""
-        self._rows.define({one.id: _encode(one) for one in recipients})
+        self._rows.define(recipients)
+
+    def forget_oldest(self) -> None:
+        """Remove the recipient who was added first, if there is one."""
+        oldest = self._rows.oldest()
+        if oldest is not None:
+            self._rows.remove(oldest)
 
     @property
     def accessible_count(self) -> int:
@@ -139,7 +155,7 @@ class RecipientTable(MutableMapping[str, Recipient]):
 
         Those with equal attributes are in the order in which they were added, or in reverse.
         """
-        return [_decode(row) for row in self._rows.page(sort, offset, limit, descending=descending)]
+        return self._rows.page(sort, offset, limit, descending=descending)
 
 
 MakeRows = Callable[[int, int], RecipientRows]

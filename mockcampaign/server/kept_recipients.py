@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from mockcampaign.clients.recipient_list import Recipient
-from mockcampaign.clients.recipient_table import ID, attribute_of
+from mockcampaign.clients.recipient_table import ID, attribute_of, decode_row, encode_row
 
 SCHEMA = """
     CREATE TABLE recipient (
@@ -18,6 +18,7 @@ SCHEMA = """
         state INTEGER NOT NULL, is_defined INTEGER NOT NULL, value BLOB
     );
     CREATE INDEX recipient_by_id ON recipient (client_id, list_id, id, state);
+    CREATE INDEX recipient_in_order ON recipient (client_id, list_id);
     CREATE INDEX recipient_as_defined ON recipient (client_id, list_id, place) WHERE is_defined;
 """
 """The table, whose order is that of places. `is_defined`: the row is as the list has it from the start."""
@@ -25,7 +26,9 @@ SCHEMA = """
 ACCESSIBLE, PENDING, GONE = 0, 1, 2
 """States of a row. Of recipients from the start, a row has to say that they are gone."""
 
+_STATES = (ACCESSIBLE, PENDING, GONE)
 _IDS_AT_ONCE = 1_000
+_BEFORE_ALL = -(1 << 62)
 _OF_LIST = "FROM recipient WHERE client_id = ? AND list_id = ?"
 _INSERT = "INSERT INTO recipient (client_id, list_id, id, state, is_defined, value, place) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -38,13 +41,26 @@ class File(Protocol):
     def read(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
 
+    def each(self, statement: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement one by one. Nothing may be written meanwhile."""
+
+    def lost(self, why: str) -> Exception:
+        """Return the error to raise because the file cannot be used any longer."""
+
     def write(self, statement: str, values: Values) -> None:
         """Carry out a statement, at the latest before the next row is read."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that statements on recipients call."""
-    connection.create_function("attribute_of", 2, attribute_of, deterministic=True)
+    connection.create_function("attribute_of", 2, _attribute, deterministic=True)
+
+
+def _attribute(row: bytes, name: str) -> str:
+    try:
+        return attribute_of(row, name)
+    except msgspec.MsgspecError:
+        return ""  # whoever reads the row gets the error
 
 
 class _NamedRecipient(Recipient, frozen=True, kw_only=True, array_like=False):
@@ -72,12 +88,17 @@ class KeptRows:
         self._file = file
         self._list = (client_id, list_id)
         self._defined: frozenset[str] = frozenset()
-        self._counts = dict.fromkeys((ACCESSIBLE, PENDING, GONE), 0)
-        self._counts.update(file.read(f"SELECT state, count(*) {_OF_LIST} GROUP BY state", self._list))
+        # In one pass over the index; grouped, SQLite would sort first.
+        states = ", ".join(f"coalesce(sum(state = {state}), 0)" for state in _STATES)
+        [counts] = file.read(f"SELECT {states} {_OF_LIST}", self._list)
+        self._counts = dict(zip(_STATES, counts, strict=True))
         self._order: tuple[str, array[int]] | None = None
         """Attribute by which a page was sorted, and all places in its order, until something changes."""
+        self._last: tuple[bool, int, str] | None = None
+        """Direction of the newest page by id, number of rows to its end, and its last id, until something changes."""
 
-    def define(self, rows: dict[str, bytes]) -> None:
+    def define(self, recipients: Sequence[Recipient]) -> None:
+        rows = {one.id: encode_row(one) for one in recipients}
         self._defined = frozenset(rows)
         read = self._file.read
         before = read(f"SELECT id, value {_OF_LIST} AND is_defined ORDER BY place", self._list)
@@ -91,17 +112,17 @@ class KeptRows:
             self._file.write(_INSERT, (*self._list, recipient_id, ACCESSIBLE, True, row, place))
         self._counts[ACCESSIBLE] += len(wanted) - len(before)
 
-    def get(self, recipient_id: str) -> bytes | None:
-        found = self._file.read(f"SELECT value {_OF_LIST} AND id = ?", (*self._list, recipient_id))
-        row: bytes | None = found[0][0] if found else None
-        return row
+    def get(self, recipient_id: str) -> Recipient | None:
+        found = self._file.read(f"SELECT value {_OF_LIST} AND id = ? AND state != {GONE}", (*self._list, recipient_id))
+        return self._decoded(found)[0] if found else None
 
-    def put(self, recipient_id: str, row: bytes, *, is_pending: bool) -> None:
-        state, found = PENDING if is_pending else ACCESSIBLE, self._find(recipient_id)
+    def put(self, recipient: Recipient) -> None:
+        row, state = encode_row(recipient), PENDING if recipient.is_pending else ACCESSIBLE
+        found = self._find(recipient.id)
         if found is not None and found[1] == GONE:
             self._file.write("DELETE FROM recipient WHERE place = ?", (found[0],))
         if found is None or found[1] == GONE:
-            self._file.write(_INSERT, (*self._list, recipient_id, state, False, row, None))
+            self._file.write(_INSERT, (*self._list, recipient.id, state, False, row, None))
         else:
             self._file.write(
                 "UPDATE recipient SET state = ?, is_defined = 0, value = ? WHERE place = ?", (state, row, found[0])
@@ -125,41 +146,56 @@ class KeptRows:
         return self._counts[ACCESSIBLE] + pending, pending
 
     def ids(self) -> Iterator[str]:
-        places = [(-(1 << 62), "")]
-        while places:
-            values = (*self._list, places[-1][0])
-            places = self._file.read(
-                f"SELECT place, id {_OF_LIST} AND place > ? AND state != {GONE} ORDER BY place LIMIT {_IDS_AT_ONCE}",
-                values,
-            )
-            yield from (recipient_id for _, recipient_id in places)
+        found = [(_BEFORE_ALL, "")]
+        while found:
+            found = self._from(found[-1][0], _IDS_AT_ONCE)
+            yield from (recipient_id for _, recipient_id in found)
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+    def oldest(self) -> str | None:
+        found = self._from(_BEFORE_ALL, 1)
+        return found[0][1] if found else None
+
+    def _from(self, place: int, limit: int) -> list[tuple[int, str]]:
+        """Return the first places behind one, with their ids."""
+        return self._file.read(
+            f"SELECT place, id {_OF_LIST} AND place > ? AND state != {GONE} ORDER BY place LIMIT ?",
+            (*self._list, place, limit),
+        )
+
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
         if sort != ID:
             return self._page_by_attribute(sort, offset, limit, descending=descending)
-        found = self._file.read(
-            # The places come from the index alone, however many are skipped.
-            f"SELECT place {_OF_LIST} AND state = {ACCESSIBLE} ORDER BY id {'DESC' if descending else 'ASC'} "
-            "LIMIT ? OFFSET ?",
-            (*self._list, limit, offset),
-        )
-        return self._values([place for (place,) in found])
+        condition, direction = ("<", "DESC") if descending else (">", "ASC")
+        of_list = f"SELECT value {_OF_LIST} AND state = {ACCESSIBLE}"
+        ending = f"ORDER BY id {direction} LIMIT ?"
+        if self._last is not None and self._last[:2] == (descending, offset):
+            # Whoever reads one page after the other skips none.
+            rows = self._file.each(f"{of_list} AND id {condition} ? {ending}", (*self._list, self._last[2], limit))
+        else:
+            rows = self._file.each(f"{of_list} {ending} OFFSET ?", (*self._list, limit, offset))
+        found = self._decoded(rows)
+        if found:
+            self._last = descending, offset + len(found), found[-1].id
+        return found
 
-    def _page_by_attribute(self, name: str, offset: int, limit: int, *, descending: bool) -> list[bytes]:
+    def _page_by_attribute(self, name: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
         if self._order is None or self._order[0] != name:
-            found = self._file.read(
+            found = self._file.each(
                 f"SELECT place {_OF_LIST} AND state = {ACCESSIBLE} ORDER BY attribute_of(value, ?), place",
                 (*self._list, name),
             )
             self._order = name, array("q", (place for (place,) in found))
         places = self._order[1]
         last = len(places) - 1
-        wanted = range(offset, min(offset + limit, len(places)))
-        return self._values([places[last - one if descending else one] for one in wanted])
-
-    def _values(self, places: list[int]) -> list[bytes]:
+        wanted = [places[last - one if descending else one] for one in range(offset, min(offset + limit, len(places)))]
         read = self._file.read
-        return [read("SELECT value FROM recipient WHERE place = ?", (place,))[0][0] for place in places]
+        return self._decoded(read("SELECT value FROM recipient WHERE place = ?", (place,))[0] for place in wanted)
+
+    def _decoded(self, rows: Iterable[tuple[Any, ...]]) -> list[Recipient]:
+        try:
+            return [decode_row(value) for (value,) in rows]
+        except msgspec.MsgspecError as error:
+            raise self._file.lost(f"a recipient is damaged ({error})") from None
 
     def _find(self, recipient_id: str) -> tuple[int, int, int] | None:
         """Return place, state and `is_defined` of a row, or None."""
@@ -168,7 +204,7 @@ class KeptRows:
 
     def _count(self, found: tuple[int, int, int] | None, state: int | None) -> None:
         """Count a row that had one state and has another."""
-        self._order = None
+        self._order = self._last = None
         if found is not None:
             self._counts[found[1]] -= 1
         if state is not None:

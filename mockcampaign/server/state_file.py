@@ -146,8 +146,8 @@ class StateFile:
         """Open a file, or begin a new one. Raises `InvalidInputError` for anything that is no state file of ours."""
         self._path = path
         self._connection = _opened(path)
-        self._error: sqlite3.Error | None = None
-        """The first error. Nothing is read or written after it, and the next commit says so."""
+        self._error = ""
+        """The first error, if there was one. Nothing is read or written after it, and the next commit says so."""
         self._open = False
         """Whether a transaction is."""
         self._moment = -1
@@ -327,7 +327,7 @@ class StateFile:
 
     def finished(self, webhook_id: int, events: Events) -> None:
         """Remove events that a webhook has delivered or discarded."""
-        for first, last in serial_ranges(tuple(sorted(events, key=lambda event: event.serial))):
+        for first, last in serial_ranges(events):
             for place in range(bisect_right(self._firsts, first) - 1, len(self._firsts)):
                 key = self._firsts[place]
                 if key > last:
@@ -392,7 +392,7 @@ class StateFile:
 
     def commit(self, now: int) -> None:
         """Write what was kept, as of this moment. Raises `StateLostError`."""
-        if self.is_saved and now == self._moment and self._error is None:
+        if self.is_saved and now == self._moment and not self._error:
             return
         self._save_pending()
         self._save_journal()
@@ -464,21 +464,28 @@ class StateFile:
 
     def read(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, with what is not committed. Raises `StateLostError`."""
+        return list(self.each(statement, values))
+
+    def each(self, statement: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement one by one. Nothing may be written meanwhile. Raises `StateLostError`."""
         self._check()
         try:
-            return list(self._connection.execute(statement, values))
+            yield from self._connection.execute(statement, values)
         except sqlite3.Error as error:
-            self._error = error
-        self._check()
-        return []
+            raise self.lost(str(error)) from None
+
+    def lost(self, why: str) -> StateLostError:
+        """Return the error to raise because the file cannot be used any longer. The server ends."""
+        self._error = " ".join(why.split())
+        return StateLostError(f"state file {self._path}: {self._error}; it is as it was, and the server ends")
 
     def write(self, statement: str, values: Values) -> None:
         """Carry out a statement as a part of the next commit, which says if that fails."""
         self._write(statement, values)
 
     def _check(self) -> None:
-        if self._error is not None:
-            raise StateLostError(f"state file {self._path}: {self._error}; it is as it was, and the server ends")
+        if self._error:
+            raise self.lost(self._error)
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         if not self._open:
@@ -488,11 +495,11 @@ class StateFile:
 
     def _execute(self, statement: str, values: tuple[object, ...] = ()) -> None:
         """Raises nothing: whoever decides has made the change already, and must not stop half-way."""
-        if self._error is None:
+        if not self._error:
             try:
                 self._connection.execute(statement, values)
             except sqlite3.Error as error:
-                self._error = error
+                self._error = str(error)
 
     def _number(self, name: str, value: int) -> None:
         self._write("INSERT OR REPLACE INTO number VALUES (?, ?)", (name, value))
@@ -515,7 +522,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.close()
         locked = getattr(error, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED")
         raise _refused(path, "another process uses it" if locked else str(error)) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         connection.close()
         raise _refused(path, f"damaged ({error})") from None
     except InvalidInputError:

@@ -28,7 +28,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication, EventType, Outcome, Responded, WebhookStatus
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.server.kept_recipients import kept_in
-from mockcampaign.server.state_file import StateFile, StateLostError
+from mockcampaign.server.state_file import APPLICATION_ID, StateFile, StateLostError
 from mockcampaign.transport.always_ok import AlwaysOkTransport
 from sent_mails import LIVELY, STEPS, play
 from temporary import MEMORY
@@ -420,6 +420,45 @@ def test_a_file_of_an_earlier_version_gets_what_is_new(version: int, tmp_path: P
     assert [one.webhook for one in kept.sender.webhooks] == [webhook]
     assert kept.client_rows == []
     assert (kept.sender.declared, kept.sender.last_fault, kept.rotations) == ((), 0, [])
+
+
+def test_a_file_of_a_killed_server_of_version_2_goes_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "state")) as connection:
+        connection.executescript(Path(__file__).with_name("state_version_2.sql").read_text())
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 2")
+    defined = tuple(RecipientDefinition(id=f"{name}@example.com") for name in ("defined", "changed", "removed"))
+    definitions = {DEFAULT_CLIENT_ID: ClientDefinition(lists=(ListDefinition(name="team", recipients=defined),))}
+    for _ in range(2):
+        with closing(StateFile(tmp_path / "state")) as file:
+            kept = file.load()
+            assert kept is not None
+            after = Campaign(
+                AlwaysOkTransport(),
+                clients=definitions,
+                journal=Journal(entries=kept.entries),
+                kept=kept.sender,
+                keeper=file,
+                make_rows=kept_in(file),
+            )
+            file.follow(after.journal)
+            file.follow_clients(after.clients)
+            after.clients.resume(kept.client_rows)
+            state = after.client().state
+            team, others, of_mails = (
+                state.recipients[state.find_list(name).id]
+                for name in ("team", "Recipients", "Transactional recipients")
+            )
+            assert [*team] == ["defined@example.com", "changed@example.com"]
+            assert team["changed@example.com"].data["firstname"] == "Ben"
+            assert [*others] == ["added@example.com", "pending@example.com", "again@example.com"]
+            assert [one.id for one in others.values() if one.is_pending] == ["pending@example.com"]
+            assert (len(others), others.accessible_count) == (3, 2)
+            assert [*of_mails] == ["open+sent@example.com"]
+            assert [mail.facts.recipient_id for mail in after.client().mails()] == ["open+sent@example.com"]
+            assert [after.pending_count(webhook) for webhook in after.webhooks.all()] == [2]
+            assert len(kept.sender.scheduled) == 2
+            file.commit(after.now)
 
 
 def named(recipient_id: str, *, is_pending: bool) -> dict[str, object]:
