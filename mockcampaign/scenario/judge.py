@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
-from mockcampaign.engine.journal import Entry, Probed, StepReached
+import msgspec
+
+from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
@@ -33,6 +35,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
 )
 from mockcampaign.scenario.language.plain_values import fits
+from mockcampaign.scenario.language.steps import AdvanceStep, RunStep, VerifyStep
 from mockcampaign.scenario.plan import (
     EMITTING,
     ApiExpected,
@@ -63,6 +66,14 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
         now = entries[min(marks.get(judged_at, len(entries)), len(entries) - 1)].at
         seen = ledger if is_reached else None
         findings += [finding(plan, expectation, seen, now) for expectation in step.expectations]
+    if nothing_sent(plan, entries) is not None:
+        # The scenario has forgotten something, which is no failure of the consumer.
+        findings = [
+            msgspec.structs.replace(one, outcome="not-exercised", actual="nothing was sent")
+            if one.outcome == "fail"
+            else one
+            for one in findings
+        ]
     return rules, findings
 
 
@@ -99,11 +110,23 @@ def _judge(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int
             assert_never(expectation)
 
 
+def nothing_sent(plan: Plan, entries: Sequence[Entry]) -> str | None:
+    """Return why a scenario with events has sent none of them, or None if some step lets time pass."""
+    emits = any(isinstance(step.action, EMITTING) and not isinstance(step.action, VerifyStep) for step in plan.steps)
+    passes = any(isinstance(step.action, AdvanceStep | RunStep | WaitUntil) for step in plan.steps)
+    if not emits or passes or any(isinstance(entry, Attempted) for entry in entries):
+        return None
+    return "nothing was sent, because no step lets time pass: add `run: until-idle` after the events"
+
+
 def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> str | None:
     """Return why a run without violations is inconclusive: it delivered nothing, or not everything.
 
     Return None if it delivered events, or if the scenario expects that it delivers none.
     """
+    unsent = nothing_sent(plan, entries)
+    if unsent is not None and not any(_means_nothing_delivered(one.claim) for one in plan.expectations):
+        return unsent
     ledger = Ledger.of(entries)
     why, pending = nothing_shown(ledger), ledger.deliveries.pending
     # Expectations before the last events do not apply to these.

@@ -85,8 +85,6 @@ RAILS = "<title>The change you wanted was rejected (422)</title><h1>The change y
         (PlainTextResponse("no\nsuch  field\x1b[2J", 422), "no such field\\x1b[2J", "schema by which the consumer"),
         (HTMLResponse(RAILS, 422), "The change you wanted was rejected (422)", "skip_forgery_protection"),
         (PlainTextResponse("bad", 400), "bad", "could not read the body"),
-        (Response(status_code=404), None, "no route at this path"),
-        (Response(status_code=405), None, "no route at this path"),
         (JSONResponse({"detail": "Unsupported"}, 415), "Unsupported", "Accept Content-Type: application/json"),
         (PlainTextResponse("KeyError: 'tenant'", 500), "KeyError: 'tenant'", "Find the exception"),
         (PlainTextResponse("x" * 5_000, 500), "x" * 300 + "…", "Find the exception"),

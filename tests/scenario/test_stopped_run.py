@@ -95,6 +95,14 @@ RUN = "run: until-idle"
         # Who expects that nothing is delivered gets three days of rejections, here of one minute.
         (responding(404), (EMIT, RUN, "expect: {opens: {discarded: 2, attempts: 12}}"), 0, "compliant"),
         (responding(404), (EMIT, "run: until-idle-despite-rejections", "expect: {opens: {attempts: 12}}"), 3, "all 12"),
+        # Nobody is to blame for what was never sent.
+        (
+            responding(200),
+            (EMIT, "expect: {opens: {delivered: 2}}"),
+            3,
+            "inconclusive: nothing was sent",
+        ),
+        (responding(200), (EMIT, "expect: {opens: {delivered: 0, pending: 2}}"), 0, "compliant"),
         (responding(404), (EMIT, "advance: 2m", "expect: {opens: {attempts: 12, delivered: 0}}"), 0, "compliant"),
     ],
 )

@@ -42,6 +42,10 @@ SIZES = (1, 10, 100)
 """Numbers of events of the batches to which the consumer has to respond in time."""
 
 
+NO_ROUTE = (404, 405, 410)
+"""Statuses of a consumer, or of a server without one, that does not know the path."""
+
+
 async def _responds_200(bench: Bench) -> Examined:
     events = bench.events(1)
     # A consumer that rejects a batch at first and accepts its retry is slow, but accepts it.
@@ -64,6 +68,11 @@ async def _responds_200(bench: Bench) -> Examined:
     is_error = delivery.last.status >= 400
     if is_error and bench.store.reports_events and not await bench.store.difference_of(events):
         facts.append(StoredAnyway(events=len(events)))
+    elif delivery.last.status in NO_ROUTE:
+        raise CouldNotTellError(
+            f"{sentences.actual(facts)}: there is no route at this path, or none for POST, so compare the URL with the "
+            "consumer's routes, its trailing slash included"
+        )
     full = Stimulus(situation=Situation.BATCH, events=100)
     costs = await price(bench, bench.events(100), of=full, reply=Reply.of(delivery.last))
     return failed(*facts, costs, batches=[events])
