@@ -92,7 +92,7 @@ LEVELS = {
     "drill": """
         cases deploy_plan deploy_traffic < case_scenario command deploy_rules server set_up_rules < deploy provisioning
     """,
-    "double": "inputs loops < consumer_targets mail_handle < control < in_process < standalone",
+    "double": "arguments inputs loops < consumer_targets mail_handle < control < in_process < standalone",
     "double.control": """
         deliveries home violations < campaign_clock differences < session
         < delivery_methods event_methods fault_methods time_methods verdict_methods webhook_methods < campaign_control

@@ -22,7 +22,7 @@ from mockcampaign.cli.parameters import (
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
-from mockcampaign.transport.address import Routes, check_host_header, parse_address, parse_resolve
+from mockcampaign.transport.address import check_host_header, parse_resolve
 
 SEED = WholeNumber(0, INT64_MAX)
 
@@ -61,26 +61,6 @@ def route_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Send this Host header to the consumer, whatever its URL says.",
     )(decorated)
     return with_routes
-
-
-def routes_to(consumers: Iterable[str], host_header: str | None, resolve: Iterable[str]) -> Routes:
-    """Return the routes for consumers at these URLs. Raises `InvalidInputError` if no webhook can have one of them."""
-    places = [_place(url) for url in consumers]
-    return Routes(dict(map(parse_resolve, resolve)), {} if host_header is None else dict.fromkeys(places, host_header))
-
-
-def check_resolved(routes: Routes, urls: Iterable[str]) -> None:
-    """Raise `InvalidInputError` for a `--resolve` of a name and port that none of the URLs has."""
-    used = dict.fromkeys(map(_place, urls))
-    for host, port in routes.addresses:
-        if (host, port) not in used:
-            allowed = ", ".join(f"{name}:{number}" for name, number in used)
-            raise InvalidInputError(f"--resolve {host}:{port}: no URL has this name and port, allowed: {allowed}")
-
-
-def _place(url: str) -> tuple[str, int]:
-    address = parse_address(url)
-    return address.host, address.port
 
 
 def wait_option(command: Callable[..., Any]) -> Callable[..., Any]:

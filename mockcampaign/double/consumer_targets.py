@@ -119,6 +119,8 @@ class Targets:
         self._settled: list[Settled] = []
         self._called: dict[str, AsgiTransport] = {}
         self._wire: WireTransport | None = None
+        self.make_wire: Callable[[], WireTransport] | None = None
+        """Makes the transport over sockets; None for one with the usual settings."""
         self.off_loop_calls: OffLoopCalls | None = None
         """Makes the calls of WSGI applications; None if threads make them."""
 
@@ -178,7 +180,7 @@ class Targets:
         if self._wire is None:
             from mockcampaign.transport.wire import WireTransport
 
-            self._wire = WireTransport()
+            self._wire = WireTransport() if self.make_wire is None else self.make_wire()
         return await self._wire.send(request)
 
     def watch(self) -> None:

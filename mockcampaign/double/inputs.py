@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,6 @@ def count_of(value: int | object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     raise MisuseError(f"count {short(repr(value))}, allowed: a whole number from 1, such as 250")
-
-
-def flag_of(value: bool | object, name: str) -> bool:
-    """Return a flag. Raises `MisuseError` for anything but True and False."""
-    if isinstance(value, bool):
-        return value
-    raise MisuseError(f"{name} is {short(repr(value))}, allowed: True or False")
 
 
 Credentials = str | tuple[str, str] | Authentication
@@ -147,6 +140,14 @@ def clients_of(value: ClientContents | object, folder: Path | None = None) -> di
         case Mapping() if all(isinstance(one, ClientDefinition) for one in value.values()):
             return dict(value)
     raise MisuseError(f"clients: {value!r}, allowed: a file of clients, a ClientDefinition, or several by client id")
+
+
+def checked_events(events: Iterable[Mapping[str, Any] | object]) -> Iterator[Mapping[str, Any]]:
+    """Yield the events. Raises `MisuseError` for one that is not a mapping."""
+    for index, event in enumerate(events):
+        if not isinstance(event, Mapping):
+            raise MisuseError(f"emit: events[{index}] is a {type(event).__name__}, allowed: a mapping of fields")
+        yield event
 
 
 LikeEvents = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Path | str | Shape | Sample

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.sent_mail import SentMail
+from mockcampaign.double.arguments import TEXT, check_value, optional
 from mockcampaign.double.inputs import Duration, duration_of
 from mockcampaign.model import EventType
 
@@ -67,6 +68,7 @@ class Mail:
 
     def click(self, link: str | None = None, *, after: Duration = "0s") -> Mail:
         """Let the recipient click a link (default: one of the model's links)."""
+        check_value("click: link", optional(TEXT), link)
         return self._act(EventType.CLICK, after, link=link)
 
     def unsubscribe(self, *, after: Duration = "0s") -> Mail:
@@ -79,6 +81,7 @@ class Mail:
 
     def bounce(self, category: str = "hardbounce", *, after: Duration = "0s") -> Mail:
         """Let the mail bounce. Raises `InvalidInputError` for an unknown category."""
+        check_value("bounce: category", TEXT, category)
         return self._act(EventType.BOUNCE, after, category=category)
 
     def _act(self, event_type: EventType, after: Duration, **more: Any) -> Mail:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from types import TracebackType
 
+from mockcampaign.double.arguments import check_values
 from mockcampaign.double.consumer_targets import Target
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.in_process import CampaignFixture, InProcessHome
@@ -44,6 +45,8 @@ class StandaloneCampaign:
 
         The other arguments mean what they mean for `campaign.webhook` and the marker of the pytest plugin.
         """
+        given = {"path": path, "allow": allow, "seed": seed, "start": start, "policy": policy}
+        check_values("campaign", given)
         if not 0 <= seed <= INT64_MAX:
             raise InvalidInputError(f"seed {seed}, allowed: 0 to {INT64_MAX}")
         self._settings = CampaignSettings(

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.double.arguments import check_values
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.double.inputs import clients_of
@@ -38,6 +39,10 @@ def settings_of(item: pytest.Item) -> CampaignSettings:
                 "allowed: allow=[rule ids], seed=number, start=moment, policy=mockcampaign.Policy(…), shape=file, "
                 "clients=file"
             )
+        try:
+            check_values("marker", marker.kwargs)
+        except MisuseError as error:
+            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
         marked |= marker.kwargs
         allow |= set(marker.kwargs.get("allow", ()))
     settings = settings_for(
@@ -67,8 +72,6 @@ def settings_for(
         check_allowed(allow)
     except InvalidInputError as error:
         raise pytest.UsageError(f"{name}: {error}") from None
-    if policy is not None and not isinstance(policy, Policy):
-        raise pytest.UsageError(f"{name}: policy: {policy!r}, allowed: mockcampaign.Policy(…)")
     return CampaignSettings(
         seed=choose_seed(config, name, seed),
         start=_start(name, start),

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urljoin
 
@@ -19,6 +20,7 @@ from mockcampaign.check.probes.question import Found as ProbeReading
 from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
 from mockcampaign.check.probes.store_probe import (
     CallableProbe,
+    CommandProbe,
     Counter,
     StoreProbe,
     UrlProbe,
@@ -30,12 +32,17 @@ from mockcampaign.double.consumer_targets import Target, Targets
 from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.fact import NotReached
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
 from mockcampaign.pytest_plugin.campaign_settings import settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
-from mockcampaign.report.check_text import check_lines, headline_lines
+from mockcampaign.report.check_text import check_lines, headline_lines, scenario_file
+from mockcampaign.text import counted, few, printable
+from mockcampaign.transport.address import Routes, check_resolved, routes_to
+from mockcampaign.transport.wire import WireTransport
+from mockcampaign.whole_files import write_whole
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -108,13 +115,25 @@ class CampaignCheck:
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
         settings = check_settings(settings_of(self._request.node), options, wallclock.now())
+        routes = self._routes(url, options)
+        targets.make_wire = functools.partial(
+            WireTransport, ca_file=settings.ca_file, verify=not options.get("insecure", False), routes=routes
+        )
         settings = msgspec.structs.replace(
-            settings, **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS}
+            settings,
+            routes=routes,
+            **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS},
         )
         source = await self._source(url, options, settings)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
         return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
+
+    def _routes(self, url: str, options: CheckOptions) -> Routes:
+        routes = routes_to([url], options.get("host_header"), options.get("resolve", ()))
+        others = (options.get("probe"), options.get("state"), *options.get("counters", {}).values())
+        check_resolved(routes, [url, *(urljoin(url, one) for one in others if isinstance(one, str))])
+        return routes
 
     def _operation(self, given: Operation | None, name: str) -> Operation | None:
         """Return an operation of the check that calls a function as this test wants. Raises `MisuseError`."""
@@ -148,23 +167,29 @@ class CampaignCheck:
         if state is None:
             return None
         if isinstance(state, str):
-            return UrlState(urljoin(url, state), self._targets, timeout=settings.timeout, shape=settings.shape)
+            return UrlState(
+                urljoin(url, state),
+                self._targets,
+                states=options.get("states", "@"),
+                timeout=settings.timeout,
+                shape=settings.shape,
+            )
         asked = self._idle_call(state, "state", settings.timeout)
         return CallableState(asked, settings.shape, wanted=parameters_of(state, "state"))
 
     async def _source(self, url: str, options: CheckOptions, settings: Settings) -> StoreProbe | None:
         probe, timeout = options.get("probe"), settings.timeout
         if "probe_sql" in options:
-            if probe is not None:
-                raise MisuseError("allowed: one of probe= and probe_sql=, found both")
             engine, query = options["probe_sql"]
             database = engine_at(engine) if isinstance(engine, str) else engine
             return SqlProbe(database, query, settings.shapes, timeout=timeout)
+        count = options.get("probe_count")
+        events = None if count is not None else options.get("probe_events", "@")
+        if "probe_command" in options:
+            return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
         if probe is None:
             return None
         if isinstance(probe, str):
-            count = options.get("probe_count")
-            events = None if count is not None else options.get("probe_events", "@")
             return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
         asked = self._idle_call(probe, "probe", timeout)
 
@@ -196,26 +221,33 @@ class CampaignCheck:
 
     def _report_findings(self, result: RunResult, options: CheckOptions) -> None:
         add_results(self._request.config, *result.scenarios)
+        if "scenarios" in options:
+            _write_scenarios(result, Path(options["scenarios"]))
         strict = options.get("strict", False)
+        explain = options.get("explain", False)
+        inconclusive = [finding for finding in result.rules if shown_as(finding) == "could-not-tell"]
+        # Rules that were never begun, such as those beyond the budget, share one reason, which is reported once.
+        not_reached = [one for one in inconclusive if all(isinstance(fact, NotReached) for fact in one.facts)]
         failed = [
             finding
             for finding in result.rules
-            if is_violation(finding, strict=strict) or shown_as(finding) == "could-not-tell"
+            if is_violation(finding, strict=strict) or (finding in inconclusive and finding not in not_reached)
         ]
         trouble = result.trouble if not failed else None
+        end = [*_not_reached(not_reached), *_headline(result)]
         subtests = self._subtests()
         if subtests is None:
             if failed or trouble:
-                pytest.fail("\n".join([*_lines(result, failed), *_headline(result)]), pytrace=False)
+                pytest.fail("\n".join([*_lines(result, failed, explain=explain), *end]), pytrace=False)
             return
         for finding in result.rules:
             with subtests.test(finding.id):
                 if finding in failed:
-                    pytest.fail("\n".join(_lines(result, [finding])), pytrace=False)
-                if finding.outcome == "not-exercised":
+                    pytest.fail("\n".join(_lines(result, [finding], explain=explain)), pytrace=False)
+                if finding.outcome == "not-exercised" or finding in not_reached:
                     _skip(finding.reason or finding.actual)
         if failed or trouble:
-            pytest.fail("\n".join(_headline(result)), pytrace=False)
+            pytest.fail("\n".join(end), pytrace=False)
 
     def _subtests(self) -> Any:
         item = self._request.node
@@ -234,9 +266,25 @@ def _skip(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _lines(result: RunResult, findings: list[Finding]) -> list[str]:
+def _not_reached(findings: list[Finding]) -> Iterator[str]:
+    """Yield a line for each reason for which rules were not reached."""
+    reasons: dict[str, list[str]] = {}
+    for finding in findings:
+        reasons.setdefault(finding.actual, []).append(finding.id)
+    for reason, rules in reasons.items():
+        yield f"  {counted(len(rules), 'rule')} not reached: {few(rules)}: {printable(reason)}"
+
+
+def _write_scenarios(result: RunResult, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for finding in result.rules:
+        if finding.reproduce is not None and finding.reproduce.scenario is not None:
+            write_whole(scenario_file(folder, finding), finding.reproduce.scenario.encode())
+
+
+def _lines(result: RunResult, findings: list[Finding], *, explain: bool) -> list[str]:
     shown = msgspec.structs.replace(result, rules=findings)
-    return ["".join(text for text, _ in line).rstrip() for line in check_lines(shown, verbosity=1)]
+    return ["".join(text for text, _ in line).rstrip() for line in check_lines(shown, verbosity=1, explain=explain)]
 
 
 def _headline(result: RunResult) -> list[str]:

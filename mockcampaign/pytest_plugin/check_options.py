@@ -8,8 +8,9 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from mockcampaign.check.baseline import Known
+from mockcampaign.check.baseline import Known, read_baseline
 from mockcampaign.check.settings import Settings
+from mockcampaign.double.arguments import check_names, check_values
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.double.inputs import Credentials, Duration, authentication_of, duration_of, event_type_of
@@ -34,14 +35,15 @@ Doing = str | Callable[[], object]
 class CheckOptions(TypedDict, total=False):
     """Optional arguments of `campaign_check`.
 
-    Only the command has options for variations of the sender (`--sweep`), every attempt of long failures
-    (`--full-fidelity`), reproductions (`--explain`, `--scenarios`), files (`--journal`, and `--baseline`, for which
-    there is `allow`), certificates (`--ca`, `--insecure`), routes (`--resolve`, `--host-header`) and the `--client-id`.
+    They are those of `mockcampaign check`. Reports and the journal are options of pytest (`--mockcampaign-html FILE`,
+    `--mockcampaign-full-journal` and so on).
     """
 
     probe: AskedFor | str | None
     """The events that the consumer has stored: a function that returns them or their number, or a URL or path that
     does. Without it, the rules that need it are skipped."""
+    probe_command: str
+    """A command that prints the stored events as JSON, instead of `probe`."""
     probe_events: str
     """JMESPath to the events in the response of the probe's URL (default: `@`)."""
     probe_count: str
@@ -59,6 +61,8 @@ class CheckOptions(TypedDict, total=False):
     the id of a mail or recipient to the event or its time, or a list of rows with one of the ids, or a URL or path that
     does.
     Without it, the rule about the newest event is skipped."""
+    states: str
+    """JMESPath to the states in the response of the URL of `state` (default: `@`)."""
     type: EventType | str
     """Type of the events (default: `open`, or that of `like`)."""
     like: Path | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -75,6 +79,8 @@ class CheckOptions(TypedDict, total=False):
     """Ids or families to skip."""
     allow: Collection[str]
     """Ids of rules that the consumer may violate, in addition to those that the test's marker allows."""
+    baseline: Path | str
+    """An earlier JSON report, whose violations are accepted."""
     strict: bool
     """Whether hazards fail the test too, and skipped "must" rules."""
     examples: int
@@ -94,6 +100,26 @@ class CheckOptions(TypedDict, total=False):
     """Restores what `break_command` breaks."""
     restart_command: Doing
     """Kills the consumer and starts it again, for the rules that need this."""
+    seed: int
+    """Seed that makes ids and generated events repeatable (default: that of the test)."""
+    client_id: int
+    """Client id of the events."""
+    full_fidelity: bool
+    """Whether every attempt of long runs of equal failures is sent, not simulated."""
+    sweep: bool
+    """Whether the rules that depend on assumptions are examined again with other ones."""
+    explain: bool
+    """Whether a violation shows its timeline, and how to reproduce it."""
+    scenarios: Path | str
+    """Folder for a scenario file of each violation."""
+    ca: Path | str
+    """File of a CA to trust as well."""
+    insecure: bool
+    """Whether any certificate is accepted."""
+    resolve: Collection[str]
+    """Addresses to connect to, as `NAME:PORT:ADDRESS`."""
+    host_header: str
+    """Value of the `Host` header, instead of the name in the URL."""
     timeout: Duration
     """Time-out of a request (default: 10 s)."""
     settle: Duration
@@ -108,21 +134,29 @@ class CheckOptions(TypedDict, total=False):
 
 
 _NEEDED = {
-    "probe_events": "probe",
-    "probe_count": "probe",
-    "counters": "probe",
-    "keep": "like",
-    "break_command": "restore_command",
-    "restore_command": "break_command",
+    "probe_events": ("probe", "probe_command"),
+    "probe_count": ("probe", "probe_command"),
+    "counters": ("probe", "probe_command", "probe_sql"),
+    "states": ("state",),
+    "keep": ("like",),
+    "break_command": ("restore_command",),
+    "restore_command": ("break_command",),
 }
-"""Arguments that have no effect without another one, by name."""
+"""Arguments that have no effect without one of others, by name."""
+
+PROBES = ("probe", "probe_command", "probe_sql")
+"""Arguments that say where the stored events are: at most one of them."""
 
 
 def _check_effects(options: Mapping[str, object]) -> None:
     """Raise `MisuseError` for an argument that has no effect without another one."""
-    for name, other in _NEEDED.items():
-        if options.get(name) and options.get(other) is None:
-            raise MisuseError(f"{name}= has no effect alone, allowed: {name}= with {other}=")
+    for name, others in _NEEDED.items():
+        if options.get(name) and all(options.get(other) is None for other in others):
+            alternatives = " or ".join(f"{other}=" for other in others)
+            raise MisuseError(f"{name}= has no effect alone, allowed: {name}= with {alternatives}")
+    probes = [name for name in PROBES if options.get(name) is not None]
+    if len(probes) > 1:
+        raise MisuseError(f"allowed: one of {', '.join(PROBES)}, found {' and '.join(probes)}")
 
 
 def _shape(options: CheckOptions) -> Shape:
@@ -145,6 +179,8 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
 
     Raises `MisuseError` and `InvalidInputError` for values that do not exist.
     """
+    check_names("campaign_check", options, CheckOptions.__annotations__)
+    check_values("campaign_check", options)
     _check_effects(options)
     allow = options.get("allow", ())
     check_allowed(allow)
@@ -153,12 +189,19 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
         now=now // SECOND * SECOND,
         rules=tuple(options.get("rules", ())),
         skip=tuple(options.get("skip", ())),
-        known=tuple(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
+        known=(
+            *(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
+            *(read_baseline(Path(options["baseline"])) if "baseline" in options else ()),
+        ),
     )
     given: dict[str, Any] = {
         name: options[name]
         for name in (
             "strict",
+            "seed",
+            "client_id",
+            "full_fidelity",
+            "sweep",
             "examples",
             "histories",
             "history",
@@ -174,6 +217,8 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
         name: duration_of(options[name], name) for name in ("timeout", "settle", "budget", "memory") if name in options
     }
     given["shape"] = _shape(options)
+    if "ca" in options:
+        given["ca_file"] = Path(options["ca"])
     if "auth" in options:
         given["authentication"] = authentication_of(options["auth"])
     if "probe_fields" in options:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import pytest
 
+from mockcampaign.double.arguments import check_values
 from mockcampaign.double.consumer_targets import recognise, url_with_path
 from mockcampaign.double.control.campaign_control import CampaignControl
 from mockcampaign.double.control.deliveries import ApiRequests
@@ -216,6 +217,8 @@ class CampaignServerFactory:
         The arguments are those of the marker `mockcampaign`. At the end, raise AssertionError for a violation of
         Campaign's rules that no test has asked about.
         """
+        given = {"allow": allow, "seed": seed, "start": start, "policy": policy}
+        check_values("campaign_server_factory", given)
         settings = settings_for(
             self._config, "campaign_server_factory", allow=allow, seed=seed, start=start, policy=policy
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -177,3 +178,23 @@ def encode_head(
     host = address.host_header if host_header is None else host_header
     fields = [(b"Host", host.encode("ascii")), *encode_headers(headers)]
     return address, b"".join([start, *(b"%s: %s\r\n" % field for field in fields), b"Content-Length: "])
+
+
+def routes_to(consumers: Iterable[str], host_header: str | None, resolve: Iterable[str]) -> Routes:
+    """Return the routes for consumers at these URLs. Raises `InvalidInputError` if no webhook can have one of them."""
+    places = [_place(url) for url in consumers]
+    return Routes(dict(map(parse_resolve, resolve)), {} if host_header is None else dict.fromkeys(places, host_header))
+
+
+def check_resolved(routes: Routes, urls: Iterable[str]) -> None:
+    """Raise `InvalidInputError` for a `--resolve` of a name and port that none of the URLs has."""
+    used = dict.fromkeys(map(_place, urls))
+    for host, port in routes.addresses:
+        if (host, port) not in used:
+            allowed = ", ".join(f"{name}:{number}" for name, number in used)
+            raise InvalidInputError(f"--resolve {host}:{port}: no URL has this name and port, allowed: {allowed}")
+
+
+def _place(url: str) -> tuple[str, int]:
+    address = parse_address(url)
+    return address.host, address.port

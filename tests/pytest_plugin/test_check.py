@@ -16,8 +16,10 @@ from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.check import examiner
 from mockcampaign.check.rules import durability
+from mockcampaign.cli.commands.check import CheckArguments
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
+from mockcampaign.pytest_plugin.check_options import CheckOptions
 from mockcampaign.samples.bugs.redelivery import CountsRedeliveredEvents
 from mockcampaign.samples.consumer import application, consumer_app
 from mockcampaign.samples.correct import Consumer
@@ -25,6 +27,44 @@ from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
 from plugin_apps import app as app
+
+NAMES = {
+    "event_type": "type",
+    "shape_file": "shape",
+    "authentication": "auth",
+    "probe_url": "probe",
+    "probe_query": "probe_sql",
+    "probe_counters": "counters",
+    "state_url": "state",
+    "restart_cmd": "restart_command",
+    "ca_file": "ca",
+}
+"""Arguments of the fixture that have another name than the parameter of the command."""
+
+OF_PYTEST = {"journal", "outputs", "verbose", "quiet", "no_color", "wait_for_consumer"}
+"""Parameters of the command for which pytest has options, or no use."""
+
+
+def test_the_fixture_has_the_options_of_the_command() -> None:
+    of_command = {NAMES.get(name, name) for name in CheckArguments.__annotations__} - OF_PYTEST
+    assert of_command - set(CheckOptions.__annotations__) == set()
+
+
+def test_rules_that_are_not_reached_are_reported_once(inner: Inner) -> None:
+    result = inner(
+        """
+        import pytest
+        from mockcampaign.check import examiner
+        from mockcampaign.samples.consumer import consumer_app
+
+        def test_it(campaign_check, monkeypatch):
+            monkeypatch.setattr(examiner.Examiner, "_time_for", lambda self, rule: 1.0 if not self.examinations else 0)
+            campaign_check(consumer_app(), "/hook", rules=["responds-200", "batch"], skip=["responds-in-time"])
+        """
+    )
+    result.stdout.fnmatch_lines(["  * rules not reached: *, *: *budget*"])
+    assert result.parseoutcomes()["failed"] == 1
+
 
 QUICK = ("acknowledgement", "batch")
 

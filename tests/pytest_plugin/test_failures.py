@@ -484,7 +484,7 @@ def test_markers_are_checked(inner: Inner) -> None:
         "allow=['responds-201']": "*allow: unknown rule 'responds-201', did you mean 'responds-200'? *",
         "rules=['responds-200']": "*@pytest.mark.mockcampaign(rules), allowed: allow=[[]rule ids[]], seed=number*",
         "'responds-200'": "*@pytest.mark.mockcampaign('responds-200'), allowed: *",
-        "policy={'timeout': 3}": "*policy: {'timeout': 3}, allowed: mockcampaign.Policy(…)",
+        "policy={'timeout': 3}": "*marker: policy is a dict, allowed: mockcampaign.Policy(…)",
         "start='yesterday'": "*start: 'yesterday' is not a moment, allowed: a date-time with a zone*",
         "seed=-1": "*mockcampaign seed '-1', allowed: 0 to *, 'random' or 'test'",
     }

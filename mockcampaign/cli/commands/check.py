@@ -16,12 +16,10 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
-    check_resolved,
     common_options,
     credential_options,
     journal_option,
     route_options,
-    routes_to,
     wait_option,
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber, WordType
@@ -46,6 +44,7 @@ from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, EventType
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted, few
+from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping

@@ -15,7 +15,7 @@ import click
 from mockcampaign import __version__
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import SEED, check_resolved, credential_options, route_options, routes_to, wait_option
+from mockcampaign.cli.options import SEED, credential_options, route_options, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, Number, WholeNumber, WordType
 from mockcampaign.cli.playing import run_async, written
 from mockcampaign.cli.progress import Counting
@@ -24,6 +24,7 @@ from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, INT64_MAX, MINUTE, SECOND
+from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from mockcampaign.load_test.arrivals import Load, PlannedOutage

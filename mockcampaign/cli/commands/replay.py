@@ -10,20 +10,13 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import (
-    Outputs,
-    check_resolved,
-    credential_options,
-    output_options,
-    route_options,
-    routes_to,
-    wait_option,
-)
+from mockcampaign.cli.options import Outputs, credential_options, output_options, route_options, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.masking import MASK
+from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

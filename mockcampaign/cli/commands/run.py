@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import (
-    Outputs,
-    check_resolved,
-    common_options,
-    journal_option,
-    route_options,
-    routes_to,
-    wait_option,
-)
+from mockcampaign.cli.options import Outputs, common_options, journal_option, route_options, wait_option
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
@@ -45,6 +37,7 @@ from mockcampaign.cli.terminal import (
     use_color,
 )
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, MockcampaignError
+from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import JournalWriter

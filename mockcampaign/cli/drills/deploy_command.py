@@ -14,12 +14,10 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
-    check_resolved,
     common_options,
     credential_options,
     journal_option,
     route_options,
-    routes_to,
     wait_option,
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, DurationType, WholeNumber, WordType
@@ -30,6 +28,7 @@ from mockcampaign.cli.terminal import print_lines, say, use_color
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication, EventType, NoAuthentication
+from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from mockcampaign.check.probes.store_probe import StoreProbe

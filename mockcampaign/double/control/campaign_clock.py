@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
+from mockcampaign.double.arguments import check_each
 from mockcampaign.double.control.deliveries import to_datetime
 from mockcampaign.errors import MisuseError
 
@@ -41,6 +42,7 @@ class CampaignClock:
 
         Raises `MisuseError` without arguments if neither library is installed.
         """
+        check_each("lead", "clocks", clocks)
         self._led += clocks or (self._own(),)
         self._shown = None
         self.show()

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from mockcampaign.double.arguments import check_each
 from mockcampaign.engine.journal import Attempted, Entry, Journal, serials_in
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.ledger import Ledger
@@ -35,6 +36,7 @@ class Events(list[Event]):
         return super().__iter__()
 
     def __call__(self, *webhooks: Webhook) -> Events:
+        check_each("delivered", "webhooks", webhooks)
         return Events(self._of, tuple(webhook.id for webhook in webhooks))
 
 
@@ -62,6 +64,7 @@ class ApiRequests(list[ApiRequest]):
     """Calls in order. Called with names of operations, it returns the calls of these alone."""
 
     def __call__(self, *operations: str) -> ApiRequests:
+        check_each("requests", "operations", operations)
         return ApiRequests(request for request in self if request.operation in operations)
 
 
@@ -104,6 +107,7 @@ class Deliveries(list[Delivery]):
     """Attempts in order. Called with webhooks, it returns the attempts of these alone."""
 
     def __call__(self, *webhooks: Webhook) -> Deliveries:
+        check_each("deliveries", "webhooks", webhooks)
         wanted = {webhook.id for webhook in webhooks}
         return Deliveries(delivery for delivery in self if delivery.webhook.id in wanted)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mockcampaign.double.control.session import SessionMethods, in_home
-from mockcampaign.double.inputs import Duration, count_of, duration_of, event_type_of, sample_of
+from mockcampaign.double.inputs import Duration, checked_events, count_of, duration_of, event_type_of, sample_of
 from mockcampaign.double.mail_handle import Mail
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.errors import MisuseError
@@ -56,7 +56,7 @@ class EventMethods(SessionMethods):
                     "emit: `events` are the complete events, which occur now: leave out count, `over` and `like`"
                 )
             now = session.engine.now
-            payloads = tuple((now, msgspec.json.encode(event)) for event in events)
+            payloads = tuple((now, msgspec.json.encode(event)) for event in checked_events(events))
             if payloads:
                 session.engine.put([(now, EventsDue(client_id=client_id, type=kind, payloads=payloads))])
             return

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from mockcampaign.double.arguments import checked
 from mockcampaign.double.control.campaign_clock import CampaignClock
 from mockcampaign.double.control.deliveries import JournalView
 from mockcampaign.double.control.home import CampaignSettings, Home
@@ -100,10 +101,13 @@ class SessionMethods:
 def in_home(
     method: Callable[Concatenate[Self, Arguments], Result],
 ) -> Callable[Concatenate[Self, Arguments], Result]:
-    """Let a method run in the thread that owns the campaign."""
+    """Let a method run in the thread that owns the campaign, once its arguments are checked."""
+
+    check = checked(method)
 
     @functools.wraps(method)
     def called_in_home(self: Self, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        check((self, *args), kwargs)
         return self._session.home.call_in_home(functools.partial(method, self, *args, **kwargs))
 
     return called_in_home

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 
+from mockcampaign.double.arguments import check_values
 from mockcampaign.double.control.session import SessionMethods
-from mockcampaign.double.inputs import Duration, duration_of, flag_of
+from mockcampaign.double.inputs import Duration, duration_of
 from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import ConsumerRejectsError, ConsumerUnreachableError, RunNotEndedError
@@ -36,7 +37,7 @@ class TimeMethods(SessionMethods):
 
         Raises `ConsumerRejectsError` where it stops like this, and the errors that `advance` raises.
         """
-        flag_of(despite_rejections, "despite_rejections")
+        check_values("run", {"despite_rejections": despite_rejections})
         return self._pass_time("run", None, despite_rejections=despite_rejections)
 
     def _pass_time(self, method: str, duration: int | None, *, despite_rejections: bool) -> AwaitableResult[None]:
