@@ -374,6 +374,7 @@ class ServedCampaign:
         """
         if not self.campaign.declared_faults():
             return ()
+        self.catch_up()  # some may have ended since anything was due
         faults = self.campaign.call_hits(operation, area)
         self.save()
         return faults

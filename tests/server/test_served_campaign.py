@@ -48,6 +48,12 @@ def with_server(check: Callable[[ServedCampaign, Silent], Coroutine[Any, Any, No
     asyncio.run(main())
 
 
+def test_a_fault_of_calls_ends_in_time_although_nothing_moves_the_clock() -> None:
+    served = ServedCampaign(WireTransport(), Users({7: ()}), ServerSettings(speed=1e6))
+    served.campaign.fault("api-error", duration=1)
+    assert served.call_hits("createWebhook", "Webhooks") == ()
+
+
 async def advancing(served: ServedCampaign, transport: Silent) -> asyncio.Task[None]:
     """Return a call that waits for an advance, once its request is in flight."""
     call = asyncio.create_task(served.until_interrupted(served.pacer.advance(HOUR)))
