@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+KEPT = "webhooks, events, recipients, mails, outages, faults, passwords, clock and journal"
+"""Everything that a state file keeps."""
+
 _OPERATIONS = tuple(operation.id for operation in API.operations)
 """Names of the operations of the REST API."""
 
@@ -144,7 +147,11 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             # collections make the server a fifth faster.
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            say("\n".join([*_welcome(url, served, _credentials(options)), *_conditions(options, token, trust, local)]))
+            say(
+                "\n".join(
+                    [*_welcome(url, served, _credentials(options, served)), *_conditions(options, token, trust, local)]
+                )
+            )
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         if served.lost is not None:
@@ -274,8 +281,10 @@ def _report_verdict(player: Player, say: Say, complain: Say) -> None:
         say(f"{plan.path}: played to its end, {counted(len(findings), 'expectation')} met")
 
 
-def _credentials(options: ServeOptions) -> str:
+def _credentials(options: ServeOptions, served: ServedCampaign) -> str:
     """Return the first client's user and the password, which is shown only if it is the default."""
+    if served.users.is_rotated(options.client_id, options.user, served.campaign.now):
+        return f"{options.user}, with the password that was rotated last"
     if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
         return f"{DEFAULT_USER}, password {DEFAULT_PASSWORD}"
     return f"{options.user}, with the password given"
@@ -309,8 +318,10 @@ def _conditions(options: ServeOptions, token: str | None, trust: Path | None, lo
         lines.append(f"  targets     {', '.join([*nearby, *options.allow_target]) or 'none without --allow-target'}")
     if trust is not None:
         lines.append(f"  CA file     {trust}")
-    kept = "in memory only, and lost at the end; --state FILE keeps it" if options.state is None else options.state
-    lines.append(f"  state       {kept}")
+    if options.state is None:
+        lines.append("  state       in memory only, and lost at the end; --state FILE keeps it")
+    else:
+        lines.append(f"  state       {options.state} keeps {KEPT}")
     return lines
 
 

@@ -66,12 +66,14 @@ def receiving() -> Iterator[Received]:
         server.server_close()
 
 
-def rest(server: Serving, method: str, path: str, **form: str) -> requests.Response:
+def rest(
+    server: Serving, method: str, path: str, *, password: str = DEFAULT_PASSWORD, **form: str
+) -> requests.Response:
     return requests.request(
         method,
         f"{server.url}/rest/{DEFAULT_CLIENT_ID}{path}",
         data=form,
-        auth=(DEFAULT_USER, DEFAULT_PASSWORD),
+        auth=(DEFAULT_USER, password),
         timeout=20,
     )
 
@@ -89,38 +91,106 @@ def pending(server: Serving) -> int:
     return sum(webhook["pending"] for webhook in state["webhooks"])
 
 
+def lists(server: Serving) -> tuple[int, int]:
+    """The ids of the list that transactional mails go to, and of the other one."""
+    of_kind = {one["forTransactionApi"]: one["id"] for one in rest(server, "GET", "/recipientlists").json()["elements"]}
+    return of_kind[True], of_kind[False]
+
+
+def send(server: Serving, recipient_id: str) -> str:
+    """Send the client's mail, and return the id that it gets."""
+    [mail] = rest(server, "GET", "/transactionalmail").json()["elements"]
+    [list_id, _] = lists(server)
+    path = f"/transactionalmail/{mail['id']}/send"
+    mail_id: str = rest(server, "POST", path, recipientId=recipient_id, recipientListId=str(list_id)).json()["mailId"]
+    return mail_id
+
+
+class Load:
+    """Calls of a server, with what they have achieved, and may have achieved without a response."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw = random.Random(seed)
+        self.events = self.uncertain_events = 0
+        self.asked = 0
+        """Number of recipients that were to be added."""
+        self.recipients: list[str] = []
+        self.failed = 0
+        self.mails: list[str] = []
+
+    def call(self, server: Serving) -> None:
+        """Make one call. Raises `requests.RequestException` if the server is killed meanwhile."""
+        match self._draw.choice(["events", "events", "recipient", "mail"]):
+            case "events":
+                count = self._draw.choice([1, 30, 250])
+                self.uncertain_events += count
+                assert control(server, "/emit", {"type": "open", "count": count}).ok
+                self.uncertain_events -= count
+                self.events += count
+            case "recipient":
+                self.asked += 1
+                recipient = f"r{self.asked}@example.com"
+                status = rest(server, "POST", f"/recipients/{lists(server)[1]}", recipientId=recipient).status_code
+                assert status in (201, 500)
+                if status == 201:
+                    self.recipients.append(recipient)
+                else:
+                    self.failed += 1
+            case "mail":
+                self.mails.append(send(server, "silent+anna@example.com"))
+
+
 @pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_what_was_accepted_is_delivered_and_at_most_a_batch_twice(kills: int, tmp_path: Path) -> None:
-    draw = random.Random(kills)
-    accepted = uncertain = 0
+    draw, load = random.Random(kills), Load(kills)
     with receiving() as consumer:
-        ids: set[int] = set()
         for number in range(kills + 1):
             with serving("--state", "state", "--virtual", folder=tmp_path) as server:
                 if not number:
-                    ids.add(activated(server, consumer.url))
+                    activated(server, consumer.url)
+                    cut_off = activated(server, consumer.url, "click")
+                    assert control(server, "/outages", {"for": "1h", "webhookId": cut_off}).ok
+                    assert control(server, "/emit", {"type": "click", "count": 1}).ok
+                    assert control(server, "/faults", {"kind": "api-error", "operation": "addRecipient", "every": 3}).ok
+                    assert control(server, "/users/rotate", {"password": "n3w", "after": "2m"}).ok
                 if number == kills:
                     assert control(server, "/clock/advance", {"by": "1m"}).ok
-                    assert pending(server) == 0
+                    check_contents(server, load, kills)
                     break
                 killer = threading.Timer(draw.random() * 0.15, server.process.kill)
                 killer.start()
                 try:
                     while True:
-                        count = draw.choice([1, 30, 250])
-                        uncertain += count
-                        assert control(server, "/emit", {"type": "open", "count": count}).ok
-                        uncertain -= count
-                        accepted += count
+                        load.call(server)
                 except requests.RequestException:
                     pass  # killed
                 killer.join()
                 server.process.wait()
                 assert server.process.returncode == -signal.SIGKILL
     events = consumer.events
-    assert accepted <= len(events) <= accepted + uncertain
+    assert load.events <= len(events) <= load.events + load.uncertain_events
     assert events.total() - len(events) <= kills * BATCH_MAX
     assert max(events.values()) <= 1 + kills
+    assert {json.loads(event)["type"] for event in events} == {"open"}
+
+
+def check_contents(server: Serving, load: Load, kills: int) -> None:
+    """Each recipient and mail is there that a response confirmed, and what was declared has gone on all the time."""
+    state = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()
+    assert {webhook["type"]: webhook["pending"] for webhook in state["webhooks"]} == {"open": 0, "click": 1}
+    [fault] = state["faults"]
+    assert load.failed <= fault["hits"] <= load.failed + kills
+    assert len(load.recipients) // 2 - kills <= fault["hits"] <= load.asked // 3
+    path = f"/recipients/{lists(server)[1]}"
+    count = rest(server, "GET", f"{path}/count").json()["count"]
+    assert len(load.recipients) <= count <= len(load.recipients) + kills
+    for recipient in load.recipients:
+        assert rest(server, "GET", f"{path}/{quote(recipient)}").ok
+    for mail_id in load.mails:
+        assert rest(server, "GET", f"/transactionalmail/status?mailId={mail_id}").json()["sendStatus"] == "sent"
+    assert control(server, "/clock/advance", {"by": "1m"}).ok
+    assert rest(server, "GET", "/webhooks").status_code == 401
+    assert rest(server, "GET", "/webhooks", password="n3w").ok
 
 
 def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
@@ -158,15 +228,9 @@ def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_p
         with serving("--state", "state", "--virtual", folder=tmp_path) as server:
             for event_type in ("sent", "open"):
                 activated(server, consumer.url, event_type)
-            [mail] = rest(server, "GET", "/transactionalmail").json()["elements"]
-            lists = rest(server, "GET", "/recipientlists").json()["elements"]
-            of_kind = {one["forTransactionApi"]: one["id"] for one in lists}
-            mail_list, other = of_kind[True], of_kind[False]
+            other = lists(server)[1]
             assert rest(server, "POST", f"/recipients/{other}", recipientId=address).status_code == 201
-            sent = rest(
-                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
-            )
-            mail_id = sent.json()["mailId"]
+            mail_id = send(server, address)
             server.process.kill()
         assert not consumer.batches
         with serving("--state", "state", "--virtual", folder=tmp_path) as server:
@@ -175,10 +239,7 @@ def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_p
             assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "enqueued"
             assert control(server, "/clock/advance", {"by": "7d"}).ok
             assert rest(server, "GET", f"{status}?mailId={mail_id}").json()["sendStatus"] == "sent"
-            following = rest(
-                server, "POST", f"/transactionalmail/{mail['id']}/send", recipientId=address, recipientListId=mail_list
-            )
-            assert following.json()["mailId"] != mail_id
+            assert send(server, address) != mail_id
     events = [json.loads(event) for batch in consumer.batches for event in batch]
     assert [event["type"] for event in events if event["mailId"] == mail_id][:2] == ["sent", "open"]
 
@@ -220,4 +281,4 @@ def test_the_start_line_says_what_is_kept(tmp_path: Path) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert "in memory only" in server.lines(1)[0]
     with serving("--virtual", "--state", "kept", folder=tmp_path) as server:
-        assert server.lines(1)[0].split() == ["state", "kept"]
+        assert server.lines(1)[0].split()[:3] == ["state", "kept", "keeps"]
