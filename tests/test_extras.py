@@ -26,11 +26,20 @@ steps:
 """
 
 TESTS = """
+import json
 import pytest
+
+kept, known = [], []
 
 async def accepting(scope, receive, send):
     if scope["type"] == "http":
-        await receive()
+        message = await receive()
+        while message.get("more_body"):
+            message = await receive()
+        for event in json.loads(message.get("body") or "[]"):
+            kept.append(event)
+            if event not in known:
+                known.append(event)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -46,6 +55,12 @@ def test_check(campaign_check):
 
 def test_server(campaign_server):
     pass
+
+def test_histories(campaign_histories):
+    campaign_histories(accepting, "/hook", probe=lambda: known, count=5)
+
+def test_failing_histories(campaign_histories):
+    campaign_histories(accepting, "/hook", probe=lambda: kept, count=50)
 """
 
 
@@ -75,6 +90,7 @@ def test_each_extra_brings_the_packages_that_are_said_to_come_with_it() -> None:
     ("arguments", "package", "extra"),
     [
         ("check http://127.0.0.1:9/hook", "hypothesis", "check"),
+        ("check http://127.0.0.1:9/hook --rules payload", "hypothesis", "check"),
         ("demo", "starlette", "server"),
         ("serve", "uvicorn", "server"),
         ("consumer", "starlette", "server"),
@@ -100,13 +116,20 @@ def test_other_commands_need_no_extra(arguments: str, tmp_path: Path) -> None:
     assert (called.returncode, called.stderr) == (0, "")
 
 
-def test_the_fixture_needs_no_extra_and_the_others_name_theirs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command_line", ["soak", "check --rules survives-random-histories --history 3"])
+def test_histories_need_no_extra(command_line: str, tmp_path: Path) -> None:
+    called = command(tmp_path, *command_line.split(), "http://127.0.0.1:9/hook", "--probe", "http://127.0.0.1:9/")
+    assert (called.returncode, called.stderr) == (3, "mockcampaign: probe http://127.0.0.1:9/: connection refused\n")
+
+
+def test_most_fixtures_need_no_extra_and_the_others_name_theirs(tmp_path: Path) -> None:
     (tmp_path / "test_them.py").write_text(TESTS, encoding="utf-8")
     plugins = "['-q', '-p', 'no:cacheprovider', '-p', 'mockcampaign.pytest_plugin']"
     # Plugins of other packages here would import what is missing there.
     code = f"import os; os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD'] = '1'; import pytest; pytest.main({plugins})"
     shown = python(code, tmp_path).stdout
-    assert "1 passed, 2 errors" in shown, shown
+    assert "2 failed, 2 passed, 2 errors" in shown, shown
+    assert "After the history (lost-ack, 1 event), 1 duplicate is in the store" in shown
     for package, extra in (("hypothesis", "check"), ("starlette", "server")):
         line = f"this needs the package {package}, which is not installed: pip install 'mockcampaign[{extra}]'"
         assert shown.count(f"\n{line}") == 1, shown

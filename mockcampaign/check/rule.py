@@ -78,6 +78,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its requests follow each other on one connection."""
     repeats: bool = False
     """Whether each of its batches is sent twice."""
+    draws: bool = False
+    """Whether Hypothesis draws its cases."""
     role: Literal["basics", "store", "availability", "recovery"] | None = None
     """Why others need it: no rule is examined if `basics` is violated, and none that reads the store if `store` is.
     `availability` and `recovery` are examined even when ordinary batches are no longer accepted."""

@@ -201,7 +201,13 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
     with _naming_extras():
         # The check needs Hypothesis as soon as it runs; the fixture says so before anything is sent.
         import_module("mockcampaign.check.shrink")
-        from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
+    with _check_of(request) as check_of_test:
+        yield check_of_test
+
+
+@contextlib.contextmanager
+def _check_of(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
+    from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
     from mockcampaign.pytest_plugin.hypothesis_examples import renew_for_each_example
 
     with contextlib.closing(CampaignCheck(request)) as check_of_test:
@@ -210,20 +216,25 @@ def campaign_check(request: pytest.FixtureRequest) -> Iterator[CampaignCheck]:
 
 
 @pytest.fixture
-def campaign_histories(campaign_check: CampaignCheck) -> CampaignHistories:
+def campaign_histories(request: pytest.FixtureRequest) -> Iterator[CampaignHistories]:
     """Play random histories of events, faults and outages on your consumer, and reduce the first that fails.
 
     report = campaign_histories(app, "/hook", probe=lambda: app.processed, count=500)
     """
     from mockcampaign.pytest_plugin.histories_fixture import CampaignHistories
 
-    return CampaignHistories(campaign_check)
+    if "campaign_check" in request.fixturenames:
+        # An application is started once, whichever of the two fixtures calls it first.
+        yield CampaignHistories(request.getfixturevalue("campaign_check"))
+        return
+    with _check_of(request) as check_of_test:
+        yield CampaignHistories(check_of_test)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    ours = {"campaign", "campaign_server", "campaign_check"}.intersection(getattr(item, "fixturenames", ()))
-    if ours and hasattr(getattr(item, "obj", None), "hypothesis"):
+    named = {"campaign", "campaign_server", "campaign_check", "campaign_histories"}
+    if named.intersection(getattr(item, "fixturenames", ())) and hasattr(getattr(item, "obj", None), "hypothesis"):
         from mockcampaign.pytest_plugin.hypothesis_examples import fresh_for_each_example
 
         with fresh_for_each_example(item):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-FIXTURES = ("campaign", "campaign_server", "campaign_check")
+FIXTURES = ("campaign", "campaign_server", "campaign_check", "campaign_histories")
 
 
 class RenewableFixture(Protocol):

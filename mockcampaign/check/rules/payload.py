@@ -166,6 +166,7 @@ def _rule(
     needs: tuple[Need, ...] = (),
     assumes: tuple[Behaviour, ...] = ("batch", "retry", "fields"),
     depends_on: tuple[str, ...] = (),
+    draws: bool = False,
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -179,6 +180,7 @@ def _rule(
         is_counted="probe events" not in needs,
         assumes=assumes,
         depends_on=depends_on,
+        draws=draws,
         fix=fix,
         example=example,
         not_covered="Without a probe: whether they are stored, not only accepted. With a probe of their number: "
@@ -502,6 +504,7 @@ ACCEPTS_GENERATED_BATCHES = _rule(
         "stores-mixed-mailings",
         "stores-one-recipient-many-mails",
     ),
+    draws=True,
 )
 
 PAYLOAD = (

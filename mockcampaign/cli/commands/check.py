@@ -252,8 +252,8 @@ def checked(
     """
     from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
+    from mockcampaign.check.examiner import select
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
-    from mockcampaign.check.shrink import nothing_written
     from mockcampaign.cli.coverage_table import history_lines
     from mockcampaign.engine.journal_file import Heading
     from mockcampaign.judging.verdict import exit_status
@@ -264,6 +264,11 @@ def checked(
     routes = routes_to([url], options["host_header"], options["resolve"])
     check_resolved(routes, _urls(url, options))
     settings = msgspec.structs.replace(_settings(options, routes), soaks=meanwhile is not None)
+    undrawn: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if any(rule.draws for rule in select(settings)):
+        from mockcampaign.check.shrink import nothing_written
+
+        undrawn = nothing_written()
     folder = options["scenarios"]
     if folder is not None:
         make_folder(folder)
@@ -316,7 +321,7 @@ def checked(
     try:
         with stack:
             try:
-                with nothing_written():
+                with undrawn:
                     run_async(examine, must_finish=lambda: run is not None and bool(run.still_broken))
             finally:
                 # While the journal is open: it gets the rules that were not reached, too.
