@@ -518,6 +518,8 @@ class Exporter:
         for discard in discards:
             if self._keeper is not None:
                 self._keeper.finished(outbox.webhook_id, discard.events)
+                if isinstance(outbox.state, Idle):
+                    self._keeper.emptied(outbox.webhook_id)
             self.journal.append(
                 Discarded(
                     at=self.clock.now,

@@ -60,6 +60,9 @@ class Keeper(Protocol):
     def finished(self, webhook_id: int, events: Events) -> None:
         """A webhook has delivered or discarded events."""
 
+    def emptied(self, webhook_id: int) -> None:
+        """The last events of a webhook were discarded, so that no batch will be retried."""
+
     def rejected(self, webhook_id: int, retry: Due) -> None:
         """A batch was rejected and will be retried."""
 

@@ -343,6 +343,11 @@ class StateFile:
                     del together.pending[webhook_id]
                 self._unsaved.add((key, webhook_id))
 
+    def emptied(self, webhook_id: int) -> None:
+        """Forget when a batch would have been retried: nothing that is still to come waits for it."""
+        if self._turns.pop(webhook_id, None) is not None:
+            self._write("UPDATE webhook SET retry = NULL WHERE id = ?", (webhook_id,))
+
     def rejected(self, webhook_id: int, retry: Due) -> None:
         """Store which batch will be retried, and when."""
         self._write("UPDATE webhook SET retry = ? WHERE id = ?", (self._retry(webhook_id, retry), webhook_id))

@@ -86,9 +86,9 @@ def resumed(file: StateFile, policy: Policy = FEW) -> Exporter:
     )
 
 
-def occur(box: Exporter, count: int, *, after: int = 0) -> None:
+def occur(box: Exporter, count: int, *, after: int = 0, age: int = 0) -> None:
     at = box.clock.now + after
-    due = EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=tuple((at, b"{}") for _ in range(count)))
+    due = EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=tuple((at - age, b"{}") for _ in range(count)))
     if after:
         box.schedule(at, due)
     else:
@@ -181,6 +181,17 @@ def test_a_rejected_batch_stays_together_and_keeps_its_moment(tmp_path: Path) ->
     after = resumed(killed(file, tmp_path / "b"))
     assert delivered(after, 9_999) == []
     assert delivered(after, 1) == [[1, 2], [3, 4, 5]]
+
+
+def test_a_batch_that_has_expired_delays_no_event_after_it(tmp_path: Path) -> None:
+    box, file = begun(tmp_path / "a", Policy(event_age_max=11_000))
+    box.activate(CLIENT, box.create(CLIENT, EventType.OPEN, "http://consumer/").id)
+    occur(box, 2, age=5_000)
+    assert delivered(box, 7_000, status=500) == [[1, 2]]
+    occur(box, 1)
+    file.commit(box.clock.now)
+    after = resumed(killed(file, tmp_path / "b"))
+    assert delivered(after) == [[3]]
 
 
 def test_events_to_come_still_come_once(tmp_path: Path) -> None:
