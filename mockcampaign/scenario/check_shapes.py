@@ -12,6 +12,7 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.scenario.language.document import Document
 from mockcampaign.scenario.language.event_shape import ShapeDefinition
+from mockcampaign.scenario.language.nodes import Variant, compose_text
 from mockcampaign.scenario.shape_file import read_shape, shape_in
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.captured import CapturedEvents, captured_in, read_captured, shape_of_file
@@ -83,7 +84,8 @@ def shape_of_texts(
         return (
             builtin_shape(event_type or EventType.OPEN) if events is None else shape_of_events(events, event_type, keep)
         )
-    document = Document(Path("shape"), text=shape)
+    node = compose_text(shape.encode("utf-8", "surrogatepass"), "shape", "a mapping")
+    document = Document(Path("shape"), Variant(node=node, given={}))
     definition = document.read(ShapeDefinition)
     if definition.type is None and event_type is not None:
         definition = msgspec.structs.replace(definition, type=event_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 import msgspec
@@ -65,7 +65,10 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
         judged_at = index + isinstance(step.action, WaitUntil)
         now = entries[min(marks.get(judged_at, len(entries)), len(entries) - 1)].at
         seen = ledger if is_reached else None
-        findings += [finding(plan, expectation, seen, now) for expectation in step.expectations]
+        findings += [
+            finding(expectation, seen, now, webhook_ids=plan.webhook_ids, shapes=plan.known_shapes)
+            for expectation in step.expectations
+        ]
     if nothing_sent(plan, entries) is not None:
         # The scenario has forgotten something, which is no failure of the consumer.
         findings = [
@@ -77,9 +80,19 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
     return rules, findings
 
 
-def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Finding:
-    """Judge one expectation by the ledger at the moment `now`. Without a ledger, its step was not reached."""
-    outcome, actual, evidence = _judge(plan, expectation, ledger, now)
+def finding(
+    expectation: Expectation,
+    ledger: Ledger | None,
+    now: int,
+    *,
+    webhook_ids: Mapping[str, int],
+    shapes: tuple[Shape, ...],
+) -> Finding:
+    """Judge one expectation by the ledger at the moment `now`. Without a ledger, its step was not reached.
+
+    `webhook_ids` are the ids of webhooks by name, and `shapes` those of the events.
+    """
+    outcome, actual, evidence = _judge(expectation, ledger, now, webhook_ids, shapes)
     wanted = describe_claim(expectation.claim)
     return Finding(
         id=expectation.name,
@@ -94,16 +107,22 @@ def finding(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: in
     )
 
 
-def _judge(plan: Plan, expectation: Expectation, ledger: Ledger | None, now: int) -> Judged:
+def _judge(
+    expectation: Expectation,
+    ledger: Ledger | None,
+    now: int,
+    webhook_ids: Mapping[str, int],
+    shapes: tuple[Shape, ...],
+) -> Judged:
     if ledger is None:
         return "not-exercised", "the run ended before this step", ()
     match expectation:
         case WebhookExpected(webhook=name, claim=claim):
-            return judge_claim(claim, ledger, plan.webhook_ids[name], now)
+            return judge_claim(claim, ledger, webhook_ids[name], now)
         case ConsumerExpected(claim=claim):
             if ledger.probed is None:  # the player probes before it expects, so the journal is of another scenario
                 return "not-exercised", "the journal contains no probe before this step", ()
-            return judge_consumer(claim, ledger, *ledger.probed, plan.known_shapes)
+            return judge_consumer(claim, ledger, *ledger.probed, shapes)
         case ApiExpected(claim=claim):
             return judge_api(claim, ledger)
         case _:

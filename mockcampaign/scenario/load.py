@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Any, Literal, assert_never, cast
 
 import msgspec
 
@@ -29,6 +29,7 @@ from mockcampaign.scenario.language.expect import (
     RESERVED,
     ApiExpectation,
     ConsumerExpectation,
+    Expected,
     ExpectedValues,
     WebhookExpectation,
 )
@@ -136,11 +137,130 @@ def load_all(
     return plans
 
 
+def expectations_in(
+    value: object, name: str, *, webhooks: Collection[str], operations: Collection[str], probe: ProbeKind | None
+) -> tuple[Expectation, ...]:
+    """Return the expectations that a decoded JSON value describes as an `expect` step does.
+
+    `webhooks` are the names of webhooks, `operations` those of the REST API, and `probe` says what the consumer's probe
+    reports. Raises `InvalidInputError`, which begins with the place in the value, as in `name.opens.delivered`.
+    """
+    document = Document(Path(name), nodes.Variant(node=nodes.composed(value, name), given={}))
+    expected: ExpectedValues = document.read(cast(Any, Expected))
+    return _Expecting(document, webhooks, operations, probe).expectations((), expected)
+
+
 _SHARED = [
     field.encode_name
     for field in msgspec.structs.fields(Scenario)
     if any(isinstance(mark, Shared) for mark in getattr(field.type, "__metadata__", ()))
 ]
+
+
+ProbeKind = Literal["events", "number"]
+"""What a probe reports."""
+
+
+class _Expecting:
+    """Reads expectations, and rejects those that nobody could judge."""
+
+    def __init__(
+        self,
+        document: Document,
+        webhooks: Collection[str],
+        operations: Collection[str],
+        probe: ProbeKind | None,
+    ) -> None:
+        """`webhooks` are the names of the webhooks, whose number may grow."""
+        self._document = document
+        self._webhooks = webhooks
+        self._operations = operations
+        self._probe = probe
+
+    def expectations(self, at: Location, value: ExpectedValues) -> tuple[Expectation, ...]:
+        """Return the expectations of an `expect`."""
+        expectations: list[Expectation] = []
+        for subject, fields in value.items():
+            match fields:
+                case ConsumerExpectation():
+                    expectations.append(self._consumer_expected((*at, subject), fields))
+                case WebhookExpectation():
+                    expectations += self._webhook_expected((*at, subject), subject, fields, others=["consumer"])
+                case _:
+                    expectations += self._api_expected((*at, subject), fields)
+        self._require_some(at, expectations)
+        return tuple(expectations)
+
+    def wait_expectations(self, at: Location, value: ExpectedValues) -> tuple[WebhookExpected | ApiExpected, ...]:
+        """Return the expectations of a `wait`."""
+        expectations: list[WebhookExpected | ApiExpected] = []
+        for subject, fields in value.items():
+            match fields:
+                case ConsumerExpectation():
+                    raise self._document.problem(
+                        (*at, subject),
+                        "`wait` is for webhooks (the consumer's probe has `settle`), allowed: "
+                        f"{', '.join(self._webhooks)}",
+                    )
+                case WebhookExpectation():
+                    expectations += self._webhook_expected((*at, subject), subject, fields, others=[])
+                case _:
+                    expectations += self._api_expected((*at, subject), fields)
+        self._require_some(at, expectations)
+        return tuple(expectations)
+
+    def _require_some(self, at: Location, expectations: Sequence[Expectation]) -> None:
+        if not expectations:
+            raise self._document.problem(at, "expects nothing, allowed: names of webhooks with an expectation each")
+
+    def _webhook_expected(
+        self, at: Location, name: str, fields: WebhookExpectation, *, others: list[str]
+    ) -> list[WebhookExpected]:
+        if name not in self._webhooks:
+            raise self._document.problem(at, unknown("webhook", name, [*self._webhooks, *others]))
+        claims = fields.claims()
+        if not claims:
+            allowed = ", ".join(fields.__struct_fields__)
+            raise self._document.problem(at, f"expects nothing, allowed: {allowed}")
+        return [
+            WebhookExpected(webhook=name, key=key, claim=claim, place=self._document.place((*at, key)))
+            for key, claim in claims.items()
+        ]
+
+    def _consumer_expected(self, at: Location, claim: ConsumerExpectation) -> ConsumerExpected:
+        self.needs_probe(at)
+        self._check_processed((*at, "processed"), claim.processed)
+        return ConsumerExpected(claim=claim, place=self._document.place((*at, "processed")))
+
+    def _api_expected(self, at: Location, claims: ApiExpectation | tuple[ApiExpectation, ...]) -> list[ApiExpected]:
+        places = [at] if isinstance(claims, ApiExpectation) else [(*at, index) for index in range(len(claims))]
+        expectations = []
+        for place, claim in zip(places, (claims,) if isinstance(claims, ApiExpectation) else claims, strict=True):
+            self.check_operation(place, claim.operation)
+            expectations.append(ApiExpected(claim=claim, place=self._document.place(place)))
+        return expectations
+
+    def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
+        if isinstance(processed, str) and self._probe == "number":
+            raise self._document.problem(
+                at, f"{processed} needs `events` in the consumer's probe; with `count`, allowed: a number"
+            )
+
+    def check_operation(self, at: Location, operation: str | None) -> None:
+        """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
+        if not self._operations:
+            raise self._document.problem(
+                at,
+                "nobody calls the REST API here: only `mockcampaign serve --scenario` and `mockcampaign drill "
+                "provisioning --scenario` receive calls",
+            )
+        if operation is not None and operation not in self._operations:
+            raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))
+
+    def needs_probe(self, at: Location) -> None:
+        """Reject what needs a probe where there is none."""
+        if self._probe is None:
+            raise self._document.problem(at, "the consumer has no `probe` that reports the stored events")
 
 
 class _Planner:
@@ -149,13 +269,15 @@ class _Planner:
     def __init__(
         self, document: Document, scenario: Scenario, path: Path, operations: Collection[str], has_set_up: bool
     ) -> None:
-        self._operations = operations
         self._has_set_up = has_set_up
         self._document = document
         self._scenario = scenario
         self._path = path
         self._registry = WebhookRegistry(scenario.policy.policy().webhooks_per_client_max)
         self._ids: dict[str, tuple[int, int]] = {}
+        probe = scenario.consumer.probe
+        kind: ProbeKind | None = None if probe is None else "events" if probe.count is None else "number"
+        self._expecting = _Expecting(document, self._ids, operations, kind)
         self._deleted: set[str] = set()
         self._samples: dict[tuple[Path, EventType | None], Sample] = {}
         self._journals: list[Path] = []
@@ -220,7 +342,7 @@ class _Planner:
                     self._registry.update(*self._allowed((*at, name), "update", name), now=0)
             case RotateStep():
                 if step.webhook is None:
-                    self._check_operation(at, None)
+                    self._expecting.check_operation(at, None)
                 else:
                     self._existing((*at, "webhook"), step.webhook)
                 self._pass(at, step.after)
@@ -269,13 +391,13 @@ class _Planner:
             case AdvanceStep():
                 self._pass(at, step.duration)
             case WaitStep():
-                expectations = self._wait_expectations((*at, "until"), step.until)
+                expectations = self._expecting.wait_expectations((*at, "until"), step.until)
                 self._pass(at, step.duration)
                 return WaitUntil(expectations=expectations, duration=step.duration)
             case ProbeStep():
-                self._needs_probe(at)
+                self._expecting.needs_probe(at)
             case ExpectStep():
-                return Expect(expectations=self._expectations(at, step.expected))
+                return Expect(expectations=self._expecting.expectations(at, step.expected))
             case _:
                 assert_never(step)
         return step
@@ -372,18 +494,7 @@ class _Planner:
             raise self._document.problem(
                 (*at, "webhook"), f"{step.fault.kind} hits calls, not webhooks, allowed: 'operation' instead"
             )
-        self._check_operation(at, step.fault.operation)
-
-    def _check_operation(self, at: Location, operation: str | None) -> None:
-        """Reject what needs calls of the REST API where nobody calls it, or an operation that does not exist."""
-        if not self._operations:
-            raise self._document.problem(
-                at,
-                "nobody calls the REST API here: only `mockcampaign serve --scenario` and `mockcampaign drill "
-                "provisioning --scenario` receive calls",
-            )
-        if operation is not None and operation not in self._operations:
-            raise self._document.problem((*at, "operation"), unknown("operation", operation, self._operations))
+        self._expecting.check_operation(at, step.fault.operation)
 
     def _known(self, at: Location, name: str) -> None:
         if name not in self._ids:
@@ -433,73 +544,6 @@ class _Planner:
         self._journals.append(path)
         return EmitRecorded(events=events, client=replay.client)
 
-    def _expectations(self, at: Location, value: ExpectedValues) -> tuple[Expectation, ...]:
-        expectations: list[Expectation] = []
-        for subject, fields in value.items():
-            match fields:
-                case ConsumerExpectation():
-                    expectations.append(self._consumer_expected((*at, subject), fields))
-                case WebhookExpectation():
-                    expectations += self._webhook_expected((*at, subject), subject, fields, others=["consumer"])
-                case _:
-                    expectations += self._api_expected((*at, subject), fields)
-        self._require_some(at, expectations)
-        return tuple(expectations)
-
-    def _wait_expectations(self, at: Location, value: ExpectedValues) -> tuple[WebhookExpected | ApiExpected, ...]:
-        expectations: list[WebhookExpected | ApiExpected] = []
-        for subject, fields in value.items():
-            match fields:
-                case ConsumerExpectation():
-                    raise self._document.problem(
-                        (*at, subject),
-                        f"`wait` is for webhooks (the consumer's probe has `settle`), allowed: {', '.join(self._ids)}",
-                    )
-                case WebhookExpectation():
-                    expectations += self._webhook_expected((*at, subject), subject, fields, others=[])
-                case _:
-                    expectations += self._api_expected((*at, subject), fields)
-        self._require_some(at, expectations)
-        return tuple(expectations)
-
-    def _require_some(self, at: Location, expectations: Sequence[Expectation]) -> None:
-        if not expectations:
-            raise self._document.problem(at, "expects nothing, allowed: names of webhooks with an expectation each")
-
-    def _webhook_expected(
-        self, at: Location, name: str, fields: WebhookExpectation, *, others: list[str]
-    ) -> list[WebhookExpected]:
-        if name not in self._ids:
-            raise self._document.problem(at, unknown("webhook", name, [*self._ids, *others]))
-        claims = fields.claims()
-        if not claims:
-            allowed = ", ".join(fields.__struct_fields__)
-            raise self._document.problem(at, f"expects nothing, allowed: {allowed}")
-        return [
-            WebhookExpected(webhook=name, key=key, claim=claim, place=self._document.place((*at, key)))
-            for key, claim in claims.items()
-        ]
-
-    def _consumer_expected(self, at: Location, claim: ConsumerExpectation) -> ConsumerExpected:
-        self._needs_probe(at)
-        self._check_processed((*at, "processed"), claim.processed)
-        return ConsumerExpected(claim=claim, place=self._document.place((*at, "processed")))
-
-    def _api_expected(self, at: Location, claims: ApiExpectation | tuple[ApiExpectation, ...]) -> list[ApiExpected]:
-        places = [at] if isinstance(claims, ApiExpectation) else [(*at, index) for index in range(len(claims))]
-        expectations = []
-        for place, claim in zip(places, (claims,) if isinstance(claims, ApiExpectation) else claims, strict=True):
-            self._check_operation(place, claim.operation)
-            expectations.append(ApiExpected(claim=claim, place=self._document.place(place)))
-        return expectations
-
-    def _check_processed(self, at: Location, processed: str | int | Bounds) -> None:
-        probe = self._scenario.consumer.probe
-        if isinstance(processed, str) and probe is not None and probe.count is not None:
-            raise self._document.problem(
-                at, f"{processed} needs `events` in the consumer's probe; with `count`, allowed: a number"
-            )
-
     def _check_placeholders(self) -> None:
         probe = self._scenario.consumer.probe
         if probe is None:
@@ -510,7 +554,3 @@ class _Planner:
                 require_roles(probe.placeholders(), shape, at[-1])
             except InvalidInputError as error:
                 raise self._document.problem(at, str(error)) from None
-
-    def _needs_probe(self, at: Location) -> None:
-        if self._scenario.consumer.probe is None:
-            raise self._document.problem(at, "the consumer has no `probe` that reports the stored events")

@@ -75,6 +75,7 @@ def examples(served: ServedCampaign) -> Examples:
             "advance": {"by": "10m"},
             "setSpeed": {"speed": campaign.pacer.speed},
             "startCheck": {"target": TARGET, "probe": {"url": PROBE}, "rules": ["redelivery"]},
+            "expect": {str(webhook_id): {"pending": 0}} if webhooks else {"api": {}},
             "declareOutage": {"for": "2h", "kind": "refused"},
             "declareFault": {"kind": "lost-ack", "times": 1},
             "rotateUserPassword": {"password": "another-password"},

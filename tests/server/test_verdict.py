@@ -11,6 +11,10 @@ from mockcampaign.server.consumer_probe import ProbeOptions
 from servers import Server, running_server
 
 
+def probe_of(url: str) -> ProbeOptions:
+    return ProbeOptions(url=f"{url}/processed")
+
+
 def delivered(server: Server, url: str, count: int = 250) -> dict[str, Any]:
     """Deliver events, some of them twice, and return the verdict."""
     server.activated(f"{url}/hook")
@@ -32,7 +36,7 @@ def outcomes(found: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_correct_consumer_is_compliant_by_journal_and_store() -> None:
-    with serve_consumer() as url, running_server(probe=ProbeOptions(url=f"{url}/processed")) as server:
+    with serve_consumer() as url, running_server(probe=probe_of(url)) as server:
         found = verdict(server)
         assert (found["verdict"], found["trouble"]) == ("could-not-tell", "no event was exported: none occurred")
         assert set(outcomes(found).values()) == {"not-exercised"}
@@ -43,7 +47,7 @@ def test_a_correct_consumer_is_compliant_by_journal_and_store() -> None:
 
 def test_a_consumer_that_stores_events_twice_is_found_by_its_store_alone() -> None:
     with serve_consumer("never-deduplicates") as url:
-        with running_server(probe=ProbeOptions(url=f"{url}/processed")) as server:
+        with running_server(probe=probe_of(url)) as server:
             found = delivered(server, url)
             assert (found["verdict"], outcomes(found)["processed"]) == ("violated", "fail")
             assert found["findings"][-1]["actual"].startswith("100 duplicates")
@@ -77,3 +81,52 @@ def test_dropped_entries_make_the_verdict_inconclusive(monkeypatch: pytest.Monke
         found = delivered(server, url)
     assert (found["verdict"], found["dropped"] > 0) == ("could-not-tell", True)
     assert found["trouble"].startswith(f"the server has dropped the oldest {found['dropped']} entries of its journal")
+
+
+def expected(server: Server, body: Any) -> dict[str, Any]:
+    answer = server.control("POST", "/expect", body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_expectations_of_a_scenario_are_judged() -> None:
+    with serve_consumer("never-deduplicates") as url, running_server(probe=probe_of(url)) as server:
+        server.control("POST", "/webhooks", {"type": "click", "targetUrl": url, "integrationId": "my clicks"})
+        delivered(server, url)
+        number = str(server.state()["webhooks"][-1]["id"])
+        body = {
+            "open": {"delivered": 250, "attempts": {"at_least": 4}, "in_order": True, "latest": {"outcome": 200}},
+            number: {"pending": 0},
+            "my clicks": {"attempts": 0},
+            "api": {"operation": "createWebhook"},
+        }
+        found = expected(server, {**body, "consumer": {"processed": "at-least-once"}})
+        assert (found["verdict"], set(outcomes(found).values())) == ("compliant", {"pass"})
+        found = expected(server, {"open": {"delivered": 251}, "consumer": {"processed": "exactly-once"}})
+    assert found["verdict"] == "violated"
+    assert [(one["id"], one["outcome"], one["expected"], one["place"]) for one in found["findings"]] == [
+        ("open.delivered", "fail", "251", "expect.open.delivered"),
+        ("consumer.processed", "fail", "exactly-once", "expect.consumer.processed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"clicks": {"delivered": 1}}, "expect.clicks: unknown webhook 'clicks' (allowed: open, "),
+        ({"open": {"deliverd": 1}}, "expect.open.deliverd: unknown key 'deliverd', did you mean 'delivered'?"),
+        ({"open": {"delivered": "x"}}, "expect.open.delivered: "),
+        ({"open": {}}, "expect.open: expects nothing, allowed: delivered, "),
+        ({"api": [{"count": 1}, {"operation": "create"}]}, "expect.api[1].operation: unknown operation 'create'"),
+        ({"consumer": {"processed": 1}}, "expect.consumer: the consumer has no `probe` that reports the stored events"),
+        ({}, "expect: expects nothing, allowed: names of webhooks with an expectation each"),
+        ([], "the body is not a JSON object, allowed: an object of webhooks, consumer or api,"),
+        ({"open": {"latest": {"headers": {"a": [[1]]}}}}, "expect.open.latest.headers.a: "),
+    ],
+)
+def test_expectations_that_nobody_could_judge_are_rejected(body: Any, error: str) -> None:
+    with running_server() as server:
+        server.create()
+        answer = server.control("POST", "/expect", body)
+    assert (answer.status_code, answer.json()["error"].startswith(error)) == (400, True), answer.text

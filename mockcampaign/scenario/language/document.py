@@ -59,24 +59,21 @@ _PLAIN = _Context()
 
 
 class Document:
-    """One YAML file, or a text, and the places of its values. `problem` makes every error."""
+    """One YAML file and the places of its values. `problem` makes every error."""
 
     def __init__(
         self,
         path: Path,
         variant: nodes.Variant | None = None,
         *,
-        text: str | None = None,
         variables: Mapping[str, str] = os.environ,
     ) -> None:
         """Read a `variant` of the file from `nodes.variants`, or the file as it is.
 
-        Instead of the file, `text` may be its content; `path` only names it then. `variables` are the values of
-        `${NAME}`.
+        `variables` are the values of `${NAME}`.
         """
         self.path = path
         self._variant = variant
-        self._text = text
         self._variables = variables
         self._marks: dict[Location, Any] = {}
 
@@ -97,12 +94,7 @@ class Document:
 
     def read(self, value_type: type[Value]) -> Value:
         """Return the document as a value of the type. Raises `InvalidInputError`."""
-        if self._variant is not None:
-            node = self._variant.node
-        elif self._text is not None:
-            node = nodes.compose_text(self._text.encode(), str(self.path), "a mapping")
-        else:
-            node = nodes.compose(self.path, "a mapping")
+        node = nodes.compose(self.path, "a mapping") if self._variant is None else self._variant.node
         value: Value = self._convert(node, value_type, (), _PLAIN)
         return value
 

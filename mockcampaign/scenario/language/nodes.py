@@ -48,8 +48,16 @@ class _Named(io.StringIO):
         self.name = name
 
 
+class Place(msgspec.Struct, frozen=True):
+    """The place of a value that comes from no text, such as `expect.opens.delivered`."""
+
+    path: str
+
+
 def place(mark: Any) -> str:
-    """Return `file:line:column`."""
+    """Return `file:line:column`, or the path to a value that comes from no text."""
+    if isinstance(mark, Place):
+        return mark.path
     return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
 
 
@@ -85,6 +93,29 @@ def compose_text(raw: bytes, path: str, what: str) -> yaml.Node:
     if node is None:
         raise InvalidInputError(f"{path}:1:1: the file is empty, allowed: {what}")
     return node
+
+
+_TAGS = {str: "str", bool: "bool", int: "int", float: "float", type(None): "null"}
+
+
+def composed(value: object, path: str, depth: int = 1) -> yaml.Node:
+    """Return the node of a decoded JSON value at this path. Raises `InvalidInputError` if it is nested too deeply."""
+    at: Any = Place(path)
+    if depth > DEPTH_MAX:
+        raise problem_at(at, f"nested deeper than {DEPTH_MAX} levels")
+    match value:
+        case dict():
+            pairs = []
+            for name, inner in value.items():
+                place_of_key: Any = Place(f"{path}.{name if name.isprintable() else repr(name)}")
+                key = yaml.ScalarNode(_STR, name, place_of_key)
+                pairs.append((key, composed(inner, place_of_key.path, depth + 1)))
+            return yaml.MappingNode("tag:yaml.org,2002:map", pairs, at)
+        case list():
+            items = [composed(inner, f"{path}[{index}]", depth + 1) for index, inner in enumerate(value)]
+            return yaml.SequenceNode("tag:yaml.org,2002:seq", items, at)
+    text = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    return yaml.ScalarNode(f"tag:yaml.org,2002:{_TAGS[type(value)]}", text, at)
 
 
 def _document(loader: Any) -> yaml.Node | None:

@@ -1,0 +1,158 @@
+"""The operation that judges expectations of a scenario by what the server has delivered so far, as `OPERATIONS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from mockcampaign.campaign import Campaign
+from mockcampaign.engine.journal import Entry, Probed
+from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.consumer_store import canonical, events_in
+from mockcampaign.judging.difference import own_events, sent_events
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.ledger import DeliveryCounts, Ledger
+from mockcampaign.judging.verdict import verdict_on
+from mockcampaign.model import WebhookStatus
+from mockcampaign.scenario.judge import finding
+from mockcampaign.scenario.load import ProbeKind, expectations_in
+from mockcampaign.scenario.plan import ConsumerExpected, Expectation
+from mockcampaign.server.consumer_probe import ConsumerProbe
+from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
+from mockcampaign.server.http.request_fields import CustomField
+from mockcampaign.server.verdicts.store_reading import StoreReading, read_store, shapes_of
+from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble
+from mockcampaign.server.verdicts.verdict_views import finding_views
+
+
+class ExpectRequest(CustomField[dict[str, Any]]):
+    """What is expected, as in a scenario: of webhooks, of the `consumer` and of calls of the `api`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, raw: object) -> Self:
+        if not isinstance(raw, dict):
+            raise InvalidInputError(f"the body is not a JSON object, allowed: {cls.allowed()}")
+        return cls(raw)
+
+    @classmethod
+    def allowed(cls) -> str:
+        return "an object of webhooks, consumer or api, each with its expectations"
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
+            "description": "Expectations by webhook, as in the step `expect` of a scenario. A webhook is called by its "
+            "id, by its `integrationId`, or by its type if no other one has that; `consumer` needs the server's probe.",
+            "examples": [{"open": {"pending": 0}, "consumer": {"processed": "exactly-once"}}],
+        }
+
+
+async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
+    consumer, campaign = call.served.consumer, call.campaign
+    webhook_ids = _webhook_ids(campaign)
+    expectations = expectations_in(
+        request.value,
+        "expect",
+        webhooks=webhook_ids,
+        operations=campaign.operations,
+        probe=_probe_kind(consumer),
+    )
+    reading, trouble = None, None
+    if consumer is not None and any(isinstance(one, ConsumerExpected) for one in expectations):
+        try:
+            reading = await read_store(consumer, campaign)
+        except CouldNotTellError as error:
+            trouble = str(error)
+    entries = list(campaign.journal.entries) if reading is None else reading.entries
+    dropped = campaign.journal.dropped
+    probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
+    fields = () if consumer is None else consumer.fields
+    findings, deliveries = await asyncio.to_thread(
+        _judged, campaign, entries, [_by(one, fields) for one in probed], webhook_ids, reading
+    )
+    trouble = trouble or dropped_trouble(dropped)
+    return VerdictView(
+        verdict=verdict_on(findings, trouble, strict=False),
+        trouble=trouble,
+        findings=finding_views(findings),
+        deliveries=deliveries,
+        dropped=dropped,
+    )
+
+
+def _webhook_ids(campaign: Campaign) -> dict[str, int]:
+    """Return the ids of webhooks by the names that expectations may use, which are not ambiguous."""
+    webhooks = campaign.webhooks.all()
+    present = [one for one in webhooks if one.status is not WebhookStatus.DELETED]
+    names = [(name, one.id) for one in present for name in {one.type.value, one.integration_id} if name]
+    times = Counter(name for name, _ in names)
+    by_name = {name: number for name, number in names if times[name] == 1}
+    return {**by_name, **{str(one.id): one.id for one in webhooks}}
+
+
+def _probe_kind(consumer: ConsumerProbe | None) -> ProbeKind | None:
+    if consumer is None:
+        return None
+    return "events" if consumer.probe.reports_events else "number"
+
+
+def _by(expectation: Expectation, fields: Sequence[str]) -> Expectation:
+    """Return the expectation; of the consumer's store by the fields that the probe reports, if it names no others."""
+    if not isinstance(expectation, ConsumerExpected) or not fields or expectation.claim.by is not None:
+        return expectation
+    if not isinstance(expectation.claim.processed, str):
+        return expectation
+    claim = msgspec.structs.replace(expectation.claim, by=tuple(fields))
+    return msgspec.structs.replace(expectation, claim=claim)
+
+
+def _judged(
+    campaign: Campaign,
+    entries: Sequence[Entry],
+    expectations: Sequence[Expectation],
+    webhook_ids: Mapping[str, int],
+    reading: StoreReading | None,
+) -> tuple[list[Finding], DeliveryCounts]:
+    ledger, shapes = Ledger.of(entries), shapes_of(campaign)
+    deliveries = ledger.deliveries
+    if reading is not None:
+        ledger.note(ledger.next_position, _probed(campaign, ledger, reading))
+    return [
+        finding(one, ledger, campaign.now, webhook_ids=webhook_ids, shapes=shapes) for one in expectations
+    ], deliveries
+
+
+def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:
+    """Return what the probe has reported as an entry of the journal, without the events of other senders."""
+    if isinstance(reading.found, int):
+        return Probed(at=campaign.now, count=reading.found, events=None)
+    ours = set(sent_events(ledger.happened).values())
+    stored = own_events(map(canonical, events_in(reading.found)), ours, shapes_of(campaign))
+    return Probed(at=campaign.now, count=len(stored), events=tuple(map(msgspec.Raw, stored)))
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        id="expect",
+        title="Judge expectations",
+        description="By what the server has delivered so far, as the step `expect` of a scenario. The status is 200 "
+        "whatever the verdict.",
+        tag=CONTROL_TAG,
+        method="POST",
+        path="/expect",
+        fields=ExpectRequest,
+        success_description="The verdict, and a finding for each expectation.",
+        response=VerdictView,
+        failures=INTERRUPTIONS,
+        handle=_expect,
+    ),
+)
