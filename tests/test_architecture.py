@@ -82,7 +82,7 @@ LEVELS = {
     "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding ledger responses
-        < difference evidence journal_rules verdict
+        < diagnosis evidence journal_rules verdict < difference
     """,
     "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """

@@ -17,8 +17,9 @@ from mockcampaign import json_text
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
 from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.diagnosis import patterns
 from mockcampaign.judging.equivalents import comparable
-from mockcampaign.judging.fact import EventDifference, FieldChange, Stimulus, StoredAnyway, StoreDiffers
+from mockcampaign.judging.fact import EventDifference, FieldChange, Pattern, Stimulus, StoredAnyway, StoreDiffers
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
@@ -53,6 +54,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     surplus_count: int = 0
     """Number of further surplus events, if the probe reports only how many are stored."""
 
+    delivered: int = 0
+    """Number of delivered events; 0 where it does not matter."""
+    patterns: tuple[Pattern, ...] = ()
+    """Properties that all missing, or all surplus, events share."""
     shape: Shapes = BUILTIN
     """The shapes by which sentences name the events."""
 
@@ -89,6 +94,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
             altered=len(self.altered),
             changed_fields=tuple(sorted(fields)),
             examples=firsts,
+            delivered=self.delivered,
+            patterns=self.patterns,
         )
 
     def stored_anyway(self) -> StoredAnyway | StoreDiffers:
@@ -157,7 +164,14 @@ def compare(
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()) if serial in payloads)
     found = difference(delivered, sent, Counter(stored), shape, identified_by)
     # Others may have sent events to the same consumer, so only events of these mails count as surplus.
-    return msgspec.structs.replace(found, surplus=tuple(own_events(found.surplus, sent, shape)))
+    surplus = tuple(own_events(found.surplus, sent, shape))
+    named = shape if isinstance(shape, Shape) else _shape_of(msgspec.json.decode(next(iter(sent), b"{}")), shape)
+    return msgspec.structs.replace(
+        found,
+        surplus=surplus,
+        delivered=delivered.total(),
+        patterns=patterns(ledger, payloads, found.missing, surplus, stored, named),
+    )
 
 
 def difference(

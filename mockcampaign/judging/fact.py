@@ -205,6 +205,21 @@ class Response(Fact, frozen=True, kw_only=True):
         return f"{'>'.join(dict.fromkeys(reply.identity for reply in self.replies))} to {self.to.identity}"
 
 
+class Pattern(_Value, frozen=True, kw_only=True):
+    """Something that all missing or all duplicate events have in common."""
+
+    of: Literal["missing", "duplicate"]
+    what: Literal["shares-key", "value", "first", "last", "all-but-first", "whole-batches", "redelivered"]
+    """Values of `fields` in which each is like a stored event; a value that no stored event has; the place in its
+    batch; or that it was delivered more than once."""
+    fields: tuple[str, ...] = ()
+    value: str | None = None
+    """The value as JSON; None if the field is absent."""
+    count: int = 0
+    total: int = 0
+    """Numbers of batches that are missing, and of all batches."""
+
+
 class StoreDiffers(Fact, frozen=True, kw_only=True):
     """The stored events are not the ones that were delivered."""
 
@@ -217,6 +232,10 @@ class StoreDiffers(Fact, frozen=True, kw_only=True):
     """Names of the fields that were altered in any event."""
     examples: tuple[EventDifference, ...] = ()
     """The first event of each kind."""
+    delivered: int = 0
+    """Number of delivered events; 0 where it does not matter."""
+    patterns: tuple[Pattern, ...] = ()
+    """Properties that all missing, or all duplicate, events share."""
 
     @property
     def identity(self) -> str:

@@ -52,6 +52,7 @@ from mockcampaign.judging.fact import (
     NotStored,
     NoVerdict,
     OwnTrouble,
+    Pattern,
     Poisoned,
     Precondition,
     Rejected,
@@ -652,14 +653,46 @@ def _difference(fact: StoreDiffers) -> str:
     parts = []
     if fact.missing:
         shown = _first(fact.missing, first["missing"].event) if "missing" in first else ""
-        parts.append(f"{counted(fact.missing, 'event')} {_be(fact.missing)} missing from the store{shown}")
+        of = f" of {fact.delivered:,} delivered" if fact.delivered > fact.missing else ""
+        number = f"{fact.missing:,}{of} event{'' if max(fact.missing, fact.delivered if of else 0) == 1 else 's'}"
+        parts.append(f"{number} {_be(fact.missing)} missing from the store{shown}{_pattern(fact, 'missing')}")
     if fact.duplicate:
         shown = _first(fact.duplicate, first["duplicate"].event) if "duplicate" in first else ""
-        parts.append(f"{counted(fact.duplicate, 'duplicate')} {_be(fact.duplicate)} in the store{shown}")
+        number = counted(fact.duplicate, "duplicate")
+        parts.append(f"{number} {_be(fact.duplicate)} in the store{shown}{_pattern(fact, 'duplicate')}")
     if fact.altered:
         shown = _first(fact.altered, _changes(first["altered"].changes), "first: ") if "altered" in first else ""
         parts.append(f"{counted(fact.altered, 'event')} {_be(fact.altered)} altered{shown}")
     return " and ".join(parts)
+
+
+def _pattern(fact: StoreDiffers, of: str) -> str:
+    """Say what all events of a kind have in common."""
+    for one in fact.patterns:
+        if one.of == of:
+            return f"; {'it' if getattr(fact, of) == 1 else 'each'} {_common(one)}"
+    return ""
+
+
+def _common(one: Pattern) -> str:
+    match one.what:
+        case "shares-key":
+            return f"shares its {_listed(list(one.fields))} with a stored one"
+        case "value":
+            has = "lacks" if one.value is None else "has"
+            value = "" if one.value is None else f" {_value(one.value)}"
+            return f"{has} {one.fields[0]}{value}, unlike every stored one"
+        case "first" | "last":
+            return f"was the {one.what} of its batch"
+        case "all-but-first":
+            return "was behind the first of its batch"
+        case "whole-batches":
+            batches = f"{one.count:,} of {counted(one.total, 'batch').replace('batchs', 'batches')}"
+            return f"was in a batch that is missing as a whole ({batches})"
+        case "redelivered":
+            return "was delivered more than once"
+        case _:
+            assert_never(one.what)
 
 
 def _first(count: int, shown: str, leader: str = "first ") -> str:

@@ -195,7 +195,7 @@ class _Exchange:
             self.disconnected.set()
 
     def wait_no_longer(self) -> None:
-        """Tell the application that the sender has gone."""
+        """Let the application know that the sender has gone."""
         if self._step is not None:
             self._step.cancel()
         self.disconnected.set()

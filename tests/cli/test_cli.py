@@ -76,7 +76,7 @@ def test_a_broken_consumer_is_status_1_and_shows_why(tmp_path: Path) -> None:
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert "FAIL consumer.processed: exactly-once" in lines
     assert "at three.scenario.yaml:14:29" in lines
-    missing = "actual    2 events are missing from the store, first type=open mailId="
+    missing = "actual    2 of 3 delivered events are missing from the store, first type=open mailId="
     assert any(line.startswith(missing) for line in lines)
 
 

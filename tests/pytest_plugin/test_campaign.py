@@ -386,7 +386,7 @@ def test_violations_name_requirement_expectation_and_outcome(campaign: CampaignF
     campaign.emit(opens, 3)
     campaign.run()
     campaign.assert_compliant(processed=app.processed())
-    with pytest.raises(AssertionError, match="1 event is missing from the store: type=open"):
+    with pytest.raises(AssertionError, match="1 of 3 delivered events is missing from the store: type=open"):
         campaign.assert_compliant(processed=app.processed()[1:])
     app.status = 204
     campaign.emit(opens)

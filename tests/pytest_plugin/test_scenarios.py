@@ -94,7 +94,7 @@ def test_the_probe_is_requested_in_process_too(
     result.assert_outcomes(passed=passed, failed=1 - passed)
     if not passed:
         result.stdout.fnmatch_lines(
-            ["*consumer.processed: exactly-once, got 125 events are missing from the store, first type=open *"]
+            ["*consumer.processed: exactly-once, got 125 of 250 delivered events are missing from the store, first *"]
         )
 
 

@@ -263,7 +263,7 @@ def test_what_the_consumer_has_stored_beside_what_it_acknowledged(chromium: Any,
         for _ in range(2):
             server.control("POST", "/act", {"mailId": mail_id, "type": "open"})
             server.advance("1m")
-        page.get_by_text("The consumer's events differ from those it acknowledged.").wait_for()
+        page.get_by_text("The consumer's events differ from those it acknowledged: ").wait_for()
         assert int(page.locator("#stored-missing").inner_text()) >= 1
         page.get_by_text("of the difference").click()
         page.locator("#stored-events").get_by_text(f"mailId={mail_id}").first.wait_for()

@@ -8,6 +8,7 @@ import msgspec
 
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in
+from mockcampaign.report import sentences
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import NoFields
@@ -36,6 +37,8 @@ class StoredView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     missing: int
     duplicate: int
     altered: int
+    summary: str
+    """The difference in one sentence, with what its events have in common; empty if there is none."""
     events: list[DifferingEvent]
     """The first events of the difference."""
     dropped: int
@@ -58,6 +61,7 @@ async def _stored(call: Call, fields: NoFields) -> StoredView:
         missing=counts.missing,
         duplicate=counts.duplicate,
         altered=counts.altered,
+        summary=campaign.masking.text(sentences.difference_of(counts)),
         events=[
             DifferingEvent(one.kind, campaign.masking.text(one.event), tuple(change.name for change in one.changes))
             for one in reading.difference.events()

@@ -53,7 +53,7 @@ export class Stored {
     const { missing, duplicate, altered } = found;
     const differs = missing + duplicate + altered > 0;
     const older = found.dropped ? ` Events that the server has dropped are not compared.` : "";
-    const verdict = differs ? "The consumer's events differ from those it acknowledged." : "The consumer has what it acknowledged.";
+    const verdict = differs ? `The consumer's events differ from those it acknowledged: ${visible(found.summary)}.` : "The consumer has what it acknowledged.";
     this.show(found, `${verdict} As of ${moment(found.at)}.${older}`);
     if (missing && this.left > 0) {
       // Many consumers store events after they have responded.
