@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from mockcampaign.check.histories.coverage import SIZES, STATES, Coverage, Covered
+from mockcampaign.check.histories.coverage import SIZES, STATES, STEP_KINDS, Coverage, Covered, StepKind
 from mockcampaign.report.columns import PLAIN, Styled
+from mockcampaign.tables import complete
 
-_NAME, _NUMBER = 16, 12
+_STEPS: Mapping[StepKind, str] = complete(
+    "words for steps",
+    STEP_KINDS,
+    {
+        "events": "events",
+        "absent": "events without an optional field",
+        "null": "events with null in one",
+        "elsewhere": "events of another webhook",
+        "many elsewhere": "thousands of those",
+        "repeat": "another event of a mail",
+        "fault": "faults",
+        "outage": "outages",
+        "time": "pauses",
+    },
+)
+
+_NAME, _NUMBER = 11, 12
 """Widths of the columns, in characters."""
 
 
 def coverage_lines(coverage: Coverage) -> Iterator[list[Styled]]:
-    """Yield a table of attempts: a line for each fault, columns for the size of a batch and the kind of attempt."""
+    """Yield the steps, and a table of attempts: a line for each fault, columns for batch size and kind of attempt."""
     attempts = coverage.attempts
     total = sum(attempts.values())
-    yield [(f"Histories: {coverage.histories:,}; situations: {len(attempts):,}; attempts in them: {total:,}", PLAIN)]
+    last = f" (the last {coverage.not_compared:,} not compared with the store)" if coverage.not_compared else ""
+    yield [
+        (f"Histories: {coverage.histories:,}{last}; situations: {len(attempts):,}; attempts in them: {total:,}", PLAIN)
+    ]
+    if coverage.steps:
+        steps = ", ".join(f"{said} {coverage.steps[kind]:,}" for kind, said in _STEPS.items() if coverage.steps[kind])
+        yield [(f"Steps: {steps}", PLAIN)]
     if not attempts:
         return
     wide = _NUMBER * len(STATES)

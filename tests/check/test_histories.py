@@ -262,15 +262,17 @@ def attempted(events: int, times: int = 1, **values: object) -> Attempted:
 def test_coverage_counts_each_attempt_once_for_each_of_its_faults() -> None:
     coverage = Coverage()
     coverage.note(
+        [step.seen() for step in (Occur(1), Occur(5), Elsewhere(5), Elsewhere(2_400), Lack(0, is_null=True, count=1))],
         [
             attempted(1),
             attempted(2, times=3, faults=("lost-ack", "cut-body")),
             attempted(100, first_number=2, times=2, faults=("timeout",)),
             attempted(1, redelivered=((5, 5),)),
             attempted(7, times=1_000, simulated=True),
-        ]
+        ],
     )
     assert coverage.histories == 1
+    assert dict(coverage.steps) == {"events": 2, "elsewhere": 1, "many elsewhere": 1, "null": 1}
     assert dict(coverage.attempts) == {
         Covered(NO_FAULT, "1 event", "first attempt"): 1,
         Covered("lost-ack", "2 to 99", "first attempt"): 1,

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from holding import Reached, held_up, nth
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
-
-Reached = Callable[[str, int], bool]
-"""Tells whether a request reaches the phase, from its path and its number among those to that path, from 1."""
-
-
-def nth(path: str, number: int) -> Reached:
-    return lambda asked, count: (asked, count) == (path, number)
-
 
 PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "before the first rule": (nth("/processed", 1), ("--rules", "batch")),
@@ -39,22 +29,6 @@ PHASES: dict[str, tuple[Reached, tuple[str, ...]]] = {
     "while the consumer restarts": (nth("/restarting", 1), ("--rules", "responds-200,durable-over-crash")),
     "while it sweeps": (nth("/hook", 8), ("--rules", "responds-in-time", "--sweep")),
 }
-
-
-def held_up(app: Any, reached: Reached, event: threading.Event) -> Any:
-    """Respond no more once the phase is reached."""
-    counts: dict[str, int] = {}
-
-    async def holding(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            path = scope["path"]
-            counts[path] = counts.get(path, 0) + 1
-            if event.is_set() or reached(path, counts[path]):
-                event.set()
-                await asyncio.Event().wait()
-        await app(scope, receive, send)
-
-    return holding
 
 
 @pytest.mark.slow

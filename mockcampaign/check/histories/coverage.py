@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from mockcampaign import json_text
 from mockcampaign.engine.journal import Attempted, Began, Entry, Happened
+from mockcampaign.judging.fact import HistoryStep
 from mockcampaign.model import NoResponse, Responded, TimedOut
 from mockcampaign.policy import DEFAULT_START
 from mockcampaign.shape.shape import BATCH_EVENTS_MAX, Shape
@@ -21,7 +22,15 @@ State = Literal["first attempt", "retry", "redelivered"]
 SIZES: tuple[Size, ...] = ("1 event", "2 to 99", "full batch")
 STATES: tuple[State, ...] = ("first attempt", "retry", "redelivered")
 
+StepKind = Literal["events", "absent", "null", "elsewhere", "many elsewhere", "repeat", "fault", "outage", "time"]
+"""Kind of a step: that of its fact, or what is special about its events."""
+
+STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
+
 NO_FAULT = "no fault"
+
+MANY_EVENTS = 1_000
+"""Number of events from which on a step has many of them."""
 
 
 class Covered(msgspec.Struct, frozen=True, order=True):
@@ -40,14 +49,19 @@ class Coverage:
         self.histories = 0
         self.attempts: Counter[Covered] = Counter()
         """Attempts by situation; one that met two faults counts for each of them."""
+        self.steps: Counter[StepKind] = Counter()
+        """Steps by kind, also those that had no effect, such as a fault for which no attempt followed."""
+        self.not_compared = 0
+        """Number of the last histories that were not yet compared with the store."""
         self.failed: int | None = None
         """Number of the history that failed, if one did."""
         self.fingerprint = ""
         """Fingerprint of the journal of that history, or of the one that was asked for."""
 
-    def note(self, attempts: Iterable[Attempted]) -> None:
-        """Count the attempts of one more history."""
+    def note(self, steps: Iterable[HistoryStep], attempts: Iterable[Attempted]) -> None:
+        """Count the steps and attempts of one more history."""
         self.histories += 1
+        self.steps.update(map(kind_of, steps))
         for entry in attempts:
             if not entry.simulated:
                 first = entry.first_number == 1 and not entry.redelivered
@@ -57,6 +71,13 @@ class Coverage:
                     self.attempts[Covered(fault, size, state)] += 1 if first else entry.count
                     if first and entry.count > 1:
                         self.attempts[Covered(fault, size, "retry")] += entry.count - 1
+
+
+def kind_of(step: HistoryStep) -> StepKind:
+    """Return the kind of a step."""
+    if step.lacks:
+        return step.lacks
+    return "many elsewhere" if step.kind == "elsewhere" and step.events >= MANY_EVENTS else step.kind
 
 
 def size_of(events: int) -> Size:

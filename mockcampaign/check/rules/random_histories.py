@@ -110,7 +110,8 @@ class _Search:
             occurred = await _play(other, history)
         finally:
             bench.count_in(other)
-            self._seen.note(other.ledger.attempts)
+            self._seen.note([step.seen() for step in history], other.ledger.attempts)
+            self._seen.not_compared += 1
         if occurred:
             self._group.append((number, history, other))
         is_due = len(self._group) >= max(GROUP_LEAST, self.count // GROUP_PART)
@@ -125,6 +126,7 @@ class _Search:
             await pause(POLL)
             before, found = found, await self._differing(group)
             waited = waited + POLL if found == before else 0
+        self._seen.not_compared = 0
         for number, history, other in group:
             if number in found:
                 self._seen.failed = number
@@ -198,7 +200,7 @@ async def _one(bench: Bench, number: int) -> Examined:
         difference = (await other.store.difference() or None) if await _play(other, history) else None
     finally:
         bench.count_in(other)
-        seen.note(other.ledger.attempts)
+        seen.note([step.seen() for step in history], other.ledger.attempts)
     entries = [entry for entry in other.campaign.journal.entries if not isinstance(entry, Probed)]
     seen.fingerprint = journal_fingerprint(entries, other.shape)
     if difference is None:
