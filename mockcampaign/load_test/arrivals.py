@@ -12,6 +12,9 @@ from mockcampaign.policy import SECOND
 TOGETHER_MILLISECONDS = 100
 """Events of so much time at most occur together. A whole batch at once costs the sender least."""
 
+PENDING_MAX = 2_000_000
+"""Most events that may be pending by default: about 0.8 GB of memory."""
+
 
 class Arrival(msgspec.Struct, frozen=True):
     """Events that occur at one moment, for one webhook."""
@@ -31,7 +34,10 @@ class PlannedOutage(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """Events at a constant rate. Raises `InvalidInputError` if an outage does not end within the load."""
+    """Events at a constant rate.
+
+    Raises `InvalidInputError` if an outage does not end within the load, or makes too many events pending.
+    """
 
     events_per_second: int
     milliseconds: int
@@ -41,10 +47,18 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     together_max: int = 100
     """Most events that occur at one moment; at most a batch."""
     outages: tuple[PlannedOutage, ...] = ()
+    pending_max: int = PENDING_MAX
+    """The load ends when more events are pending, so that a consumer that hangs does not take all memory."""
 
     def __post_init__(self) -> None:
         before = 0
         for outage in self.outages:
+            backlog = self.events_per_second * (outage.end - outage.start) // SECOND
+            if backlog > self.pending_max:
+                raise InvalidInputError(
+                    f"outage {outage.start} ms to {outage.end} ms: {backlog:,} events would be pending after it, "
+                    f"allowed: up to {self.pending_max:,} (--pending-max)"
+                )
             if not before <= outage.start < outage.end < self.milliseconds:
                 raise InvalidInputError(
                     f"outage {outage.start} ms to {outage.end} ms: allowed: outages in order that begin after the one "

@@ -11,7 +11,7 @@ import msgspec
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
-from mockcampaign.engine.journal import Entry, Happened
+from mockcampaign.engine.journal import Discarded, Entry, Happened
 from mockcampaign.engine.loop import Driver, Send
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.events import Generator
@@ -110,6 +110,10 @@ class LiveSender(Driver):
         self._started_at: dict[int, int] = {}
         """When each webhook's attempt under way started, in microseconds."""
         self._stopped = False
+        self.full_at: int | None = None
+        """When more events were pending than `Load.pending_max`, in milliseconds since the load began; else None."""
+        self._waiting = 0
+        """`pending`, without asking every webhook."""
         self._created = 0
         self._totals = Totals()
         exporter.journal.follow(self._note)
@@ -173,6 +177,7 @@ class LiveSender(Driver):
         self.outcomes[words(outcome)] += 1
         if outcome.accepted:
             self.deliveries.record(max(1, now - attempt.events[0].created * 1_000))
+            self._waiting -= len(attempt.events)
         self._free_since[webhook_id] = now
         self.exporter.complete_attempt_now(attempt, outcome)
         return attempts + self.due(now)
@@ -207,7 +212,11 @@ class LiveSender(Driver):
     def _note(self, position: int, entry: Entry) -> None:
         self._totals.note(position, entry)
         if isinstance(entry, Happened):
-            self._created += len(entry.events) * len(entry.webhook_ids)
+            occurred = len(entry.events) * len(entry.webhook_ids)
+            self._created += occurred
+            self._waiting += occurred
+        elif isinstance(entry, Discarded):
+            self._waiting -= sum(last - first + 1 for first, last in entry.serials)
 
     # Steps of `due`
 
@@ -234,6 +243,9 @@ class LiveSender(Driver):
         exporter = self.exporter
         if self._occurring_at is not None and self._occurring_at <= exporter.clock.now:
             self._occurring_at = None
+            if self._waiting > self.load.pending_max:
+                self.full_at = exporter.clock.now - self.start
+                self.stop()
         for attempt in exporter.start_due():
             outcome = exporter.predetermined_outcome(attempt)
             if outcome is None:

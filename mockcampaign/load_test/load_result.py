@@ -64,6 +64,8 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     drained_after: int | None
     """Milliseconds from the end of the load until nothing was pending; None if something still is."""
     interrupted: bool
+    full_at: int | None = None
+    """Milliseconds after which too many events were pending, so that the load ended; None if never."""
     verdict: Verdict
     reason: str
 
@@ -116,6 +118,7 @@ def judged(
     recoveries: Sequence[Recovery],
     drained: int,
     interrupted: bool = False,
+    full_at: int | None = None,
     late_percent_max: float = LATE_PERCENT_MAX,
 ) -> Judged:
     """Return whether the consumer keeps up with a rate.
@@ -132,6 +135,12 @@ def judged(
         return Judged("could-not-tell", "interrupted before the load ended")
     if batches and 100 * late / batches > late_percent_max:
         return Judged("could-not-tell", late_sentence(late, batches, rate))
+    if full_at is not None:
+        return Judged(
+            "violated",
+            f"does not keep up with {rate:,} events/s: {balance.pending:,} events were pending after "
+            f"{format_duration(full_at)}, and the load ended, because no more are kept (--pending-max)",
+        )
     last = [sample for sample in samples if milliseconds * (LAST_PART - 1) <= sample.at * LAST_PART]
     last = [sample for sample in last if sample.at <= milliseconds]
     if any(sample.pending <= drained for sample in last):

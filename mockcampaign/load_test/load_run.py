@@ -159,6 +159,7 @@ class _Running:
             recoveries=recoveries,
             drained=drained,
             interrupted=self._interrupted,
+            full_at=sender.full_at,
             late_percent_max=settings.late_percent_max,
         )
         return StepResult(
@@ -177,6 +178,7 @@ class _Running:
             pending_at_end=balance.pending if self._pending_at_end is None else self._pending_at_end,
             drained_after=None if self._drained_at is None else max(0, self._drained_at - self._end),
             interrupted=self._interrupted,
+            full_at=sender.full_at,
             verdict=verdict.verdict,
             reason=verdict.reason,
         )
@@ -224,8 +226,10 @@ class _Running:
             self._sample(self._end)
         elif now >= self._sample_at:
             self._sample(now)
-        if self._pending_at_end is not None and (self._sender.is_idle or now >= self._end + self._settings.drain):
-            if self._sender.is_idle:
+        drained = self._pending_at_end is not None and self._sender.is_idle
+        patience_is_over = self._pending_at_end is not None and now >= self._end + self._settings.drain
+        if drained or patience_is_over or self._sender.full_at is not None:
+            if drained:
                 self._drained_at = now
             self._sample(now)
             self._over.set_result(None)

@@ -33,7 +33,7 @@ from mockcampaign.durations import parse_duration
 from mockcampaign.engine.journal import Journal
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.load_test.arrivals import Load
+from mockcampaign.load_test.arrivals import PENDING_MAX, Load
 from mockcampaign.load_test.live_sender import LiveSender, streams
 from mockcampaign.load_test.load_run import ENTRIES_MAX, EVENTS_MAX
 from mockcampaign.model import (
@@ -170,6 +170,8 @@ class CampaignUser(FastHttpUser):
     duration: ClassVar[str] = "1m"
     """How long events occur. Afterwards the user delivers what is pending, at most for `drain`, and ends."""
     drain: ClassVar[str] = "30s"
+    pending_max: ClassVar[int] = PENDING_MAX
+    """The user ends when it has more events pending, so that a consumer that hangs does not take all memory."""
     event_type: ClassVar[EventType | str] = EventType.OPEN
     authentication: ClassVar[Authentication] = NoAuthentication()
     policy: ClassVar[Policy] = Policy()
@@ -182,7 +184,11 @@ class CampaignUser(FastHttpUser):
         super().__init__(environment)
         url = f"{str(self.host).rstrip('/')}{self.path}"
         _check_target(url, AllowedTargets(self.allow_targets, local=True))
-        load = Load(events_per_second=self.events_per_second, milliseconds=parse_duration(self.duration))
+        load = Load(
+            events_per_second=self.events_per_second,
+            milliseconds=parse_duration(self.duration),
+            pending_max=self.pending_max,
+        )
         client_id = _COUNTS[environment].next_client_id(getattr(environment.runner, "worker_index", 0))
         campaign = Campaign(
             AlwaysOkTransport(),  # Locust sends
@@ -209,7 +215,7 @@ class CampaignUser(FastHttpUser):
     def deliver(self) -> None:
         """Deliver all events, and end."""
         sender = self._sender
-        while not sender.is_idle and self._now() < self._end * SECOND and self._state != LOCUST_STATE_STOPPING:
+        while not self._is_over():
             attempts = sender.due(self._now())
             while attempts:
                 attempts = self._sent(attempts[0])  # one webhook makes one attempt at a time
@@ -218,6 +224,11 @@ class CampaignUser(FastHttpUser):
             pause = PAUSE_SECONDS_MAX if due is None else due / SECOND - self._now() / 1_000_000
             gevent.sleep(max(0.0, min(PAUSE_SECONDS_MAX, pause)))
         raise StopUser
+
+    def _is_over(self) -> bool:
+        sender = self._sender
+        ended = sender.is_idle or sender.full_at is not None or self._now() >= self._end * SECOND
+        return ended or self._state == LOCUST_STATE_STOPPING
 
     def _now(self) -> int:
         return int((wallclock.seconds() - self._origin) * 1_000_000)

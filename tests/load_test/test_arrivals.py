@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -57,6 +58,13 @@ def test_the_last_arrival_has_what_is_left() -> None:
 def test_an_outage_ends_within_the_load(start: int, end: int) -> None:
     with pytest.raises(InvalidInputError, match="end before the load does"):
         Load(events_per_second=1, milliseconds=1_000, outages=(PlannedOutage(start, end),))
+
+
+@pytest.mark.parametrize(("end", "allowed"), [(1_500, True), (1_501, False)])
+def test_an_outage_makes_no_more_events_pending_than_are_allowed(end: int, allowed: bool) -> None:
+    given = {"events_per_second": 1_000, "milliseconds": 9_000, "pending_max": 500}
+    with contextlib.nullcontext() if allowed else pytest.raises(InvalidInputError, match=r"up to 500 \(--pending-max"):
+        Load(**given, outages=(PlannedOutage(1_000, end),))
 
 
 def test_outages_do_not_overlap() -> None:

@@ -128,6 +128,28 @@ def test_nothing_reaches_the_consumer_in_a_planned_outage() -> None:
     assert played.sender.outcomes["connection refused (planned outage)"] == 4
 
 
+@pytest.mark.parametrize("took", [1_000, 1_000_000_000])
+def test_a_consumer_that_hangs_makes_no_more_events_pending_than_are_allowed(took: int) -> None:
+    load = Load(events_per_second=10_000, milliseconds=5_000, webhooks=3, pending_max=1_000)
+    played = Simulated(sender_of(load), took=took)
+    played.play(6_000)
+    hangs = took > 1_000
+    # The limit and one arrival more: 1,100 events have occurred after 100 ms.
+    assert played.sender.pending == 1_100 * hangs
+    assert played.sender.full_at == (100 if hangs else None)
+    assert played.sender.balance.created == (1_100 if hangs else load.events)
+    assert played.sender.balance.is_exact
+
+
+def test_what_was_delivered_or_discarded_leaves_room_for_other_events() -> None:
+    load = Load(events_per_second=100, milliseconds=60_000, pending_max=1_000)
+    policy = Policy(event_age_max=5_000, retry_interval=4_000)
+    discarding = Simulated(sender_of(load, policy=policy), 1_000, lambda attempt: BUSY)
+    discarding.play(60_000)
+    assert (discarding.sender.full_at, discarding.sender.balance.created) == (None, 6_000)
+    assert discarding.sender.balance.discarded > 5_000
+
+
 def test_events_expire_after_their_age() -> None:
     policy = Policy(event_age_max=20_000)
     played = Simulated(

@@ -85,6 +85,15 @@ def test_a_backlog_that_grows_after_an_outage_is_not_kept_up_with() -> None:
     assert verdict(0, 0, 9_000, 9_100, 9_200, 9_300, 9_400, outage=PlannedOutage(10_000, 20_000)).verdict == "violated"
 
 
+def test_a_load_that_ended_because_of_its_backlog_is_not_kept_up_with() -> None:
+    balance = Balance(created=9_100, accepted=0, discarded=0, pending=9_100)
+    assert verdict(0, 9_100, balance=balance, full_at=9_000) == Judged(
+        "violated",
+        "does not keep up with 1,000 events/s: 9,100 events were pending after 9s, and the load ended, because no more "
+        "are kept (--pending-max)",
+    )
+
+
 def test_a_missing_event_is_our_bug() -> None:
     found = verdict(0, 0, 0, 0, 0, 0, 0, balance=Balance(created=3, accepted=1, discarded=0, pending=1))
     assert found.verdict == "could-not-tell"

@@ -86,6 +86,13 @@ class _Span(click.ParamType[tuple[int, int]]):
     "--drain", type=DurationType(), default=30 * SECOND, help="Wait so long for the last backlog.  [default: 30s]"
 )
 @click.option(
+    "--pending-max",
+    type=WholeNumber(1_000, 100_000_000),
+    default=2_000_000,
+    show_default=True,
+    help="End the load when more events are pending, each of which takes about 400 bytes of memory.",
+)
+@click.option(
     "--late-max",
     type=Number(0, 100),
     default=0.1,
@@ -118,6 +125,7 @@ def load(
     outages: tuple[tuple[int, int], ...],
     steps: int,
     drain: int,
+    pending_max: int,
     late_max: float,
     allow_target: tuple[str, ...],
     authentication: Authentication,
@@ -150,7 +158,7 @@ def load(
     routes = routes_to([url], host_header, resolve)
     check_resolved(routes, [url])
     planned = tuple(PlannedOutage(start, end) for start, end in sorted(outages))
-    loads = [_load(one, duration, webhooks, planned) for one in rates_of_steps(rate, steps)]
+    loads = [_load(one, duration, webhooks, planned, pending_max) for one in rates_of_steps(rate, steps)]
     settings = LoadSettings(
         url=url,
         types=tuple(dict.fromkeys(map(EventType, types))) or (EventType.OPEN,),
@@ -194,10 +202,12 @@ def load(
     return load_exit_status(result) if status is None else status
 
 
-def _load(rate: int, duration: int, webhooks: int, outages: tuple[PlannedOutage, ...]) -> Load:
+def _load(rate: int, duration: int, webhooks: int, outages: tuple[PlannedOutage, ...], pending_max: int) -> Load:
     from mockcampaign.load_test.arrivals import Load
 
-    load = Load(events_per_second=rate, milliseconds=duration, webhooks=webhooks, outages=outages)
+    load = Load(
+        events_per_second=rate, milliseconds=duration, webhooks=webhooks, outages=outages, pending_max=pending_max
+    )
     if not load.events:
         raise InvalidInputError(
             f"--for {format_duration(duration)}: no event occurs at {rate} events/s, allowed: a longer duration"
