@@ -130,8 +130,8 @@ LEVELS = {
     """,
     "server.http": "guard request < access event_stream injected request_fields < operation < openapi routes",
     "server.verdicts": """
-        check_request store_reading verdict_views < check_work job_views verdict_operations
-        < check_operations expect_operations
+        check_request prepared store_reading verdict_views < check_work job_views verdict_operations
+        < expect_operations job_start < check_operations run_operations
     """,
     "server.vendor_api": """
         client_fields clients_file webhook_credentials < collection user_operations webhook_operations < representations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, assert_never, cast
 
@@ -127,13 +127,43 @@ def load_all(
     root, used = nodes.with_used(root, path.parent, _SHARED)
     files = (path,) if used is None else (path, used)
     documents = [Document(path, variant) for variant in nodes.variants(root)]
+    return _plans(documents, path, operations, must_emit=must_emit, has_set_up=has_set_up, files=files)
+
+
+def plans_in(content: str | dict[str, object], name: str, variables: Mapping[str, str]) -> list[Plan]:
+    """Return the plans of a scenario from elsewhere: the text of a scenario file, or its content as decoded JSON.
+
+    Whoever sends it is not the owner of this machine. So it gets the values of `${NAME}` from `variables`, and can name
+    neither files nor databases. Raises `InvalidInputError`, which begins with the place, as in `name:line:column` or
+    `name.steps[0].emit`.
+    """
+    if isinstance(content, str):
+        root = nodes.compose_text(content.encode("utf-8", "surrogatepass"), name, "a scenario")
+    else:
+        root = nodes.composed(content, name)
+    path = Path(name)
+    documents = [Document(path, variant, variables=variables) for variant in nodes.variants(root)]
+    return _plans(documents, path, (), must_emit=True, has_set_up=False, files=())
+
+
+def _plans(
+    documents: Sequence[Document],
+    path: Path,
+    operations: Collection[str],
+    *,
+    must_emit: bool,
+    has_set_up: bool,
+    files: tuple[Path, ...],
+) -> list[Plan]:
+    """Return the plan of each document. Without `files`, they come from elsewhere, and can name none."""
     scenarios: list[Scenario] = [document.read(Scenario) for document in documents]
     times = Counter(scenario.name for scenario in scenarios)
     plans = []
     for document, scenario in zip(documents, scenarios, strict=True):
         if times[scenario.name] > 1:
             scenario = msgspec.structs.replace(scenario, name=f"{scenario.name} [{document.given}]")
-        plans.append(_Planner(document, scenario, path, operations, has_set_up).plan(must_emit, files))
+        planner = _Planner(document, scenario, path, operations, has_set_up=has_set_up, reads_files=bool(files))
+        plans.append(planner.plan(must_emit, files))
     return plans
 
 
@@ -158,7 +188,7 @@ _SHARED = [
 
 
 ProbeKind = Literal["events", "number"]
-"""What a probe reports."""
+"""Whether a probe reports the stored events, or only their number."""
 
 
 class _Expecting:
@@ -267,8 +297,17 @@ class _Planner:
     """Walks the steps once with a registry like that of a run, and rejects whatever the run would reject."""
 
     def __init__(
-        self, document: Document, scenario: Scenario, path: Path, operations: Collection[str], has_set_up: bool
+        self,
+        document: Document,
+        scenario: Scenario,
+        path: Path,
+        operations: Collection[str],
+        *,
+        has_set_up: bool,
+        reads_files: bool,
     ) -> None:
+        """`reads_files` says whether the scenario may name files and databases."""
+        self._reads_files = reads_files
         self._has_set_up = has_set_up
         self._document = document
         self._scenario = scenario
@@ -290,6 +329,12 @@ class _Planner:
         """Most milliseconds that the steps let pass."""
 
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
+        if self._scenario.use is not None:
+            self._file(("use",), self._scenario.use)
+        if not self._reads_files and self._scenario.consumer.probe is not None and self._scenario.consumer.probe.sql:
+            raise self._document.problem(
+                ("consumer", "probe", "sql"), "names a database, which only a scenario file can do, allowed: 'url'"
+            )
         self._check_clients()
         for at, part in self._scenario.shape_parts():
             self._shape(at, part)
@@ -315,7 +360,7 @@ class _Planner:
 
     def _shape(self, at: Location, part: str | ShapeDefinition) -> None:
         if isinstance(part, str):
-            path = self._path.parent / part
+            path = self._file(at, part)
             self._shape_files.append(path)
             try:
                 shapes = read_shapes(path)
@@ -327,6 +372,12 @@ class _Planner:
             self._shapes = by_type((*self._shapes.values(), *shapes))
         except InvalidInputError as error:
             raise self._document.problem(at, str(error)) from None
+
+    def _file(self, at: Location, name: str) -> Path:
+        """Return the path of a file that the scenario names."""
+        if not self._reads_files:
+            raise self._document.problem(at, "names a file, which only a scenario file can do")
+        return self._path.parent / name
 
     def _step(self, index: int, step: Step) -> PlannedStep:
         at = ("steps", index, STEP_KEYS[type(step)])
@@ -519,7 +570,7 @@ class _Planner:
         return EmitGenerated(type=emit.type, count=emit.count, over=emit.over, sample=None, client=emit.client)
 
     def _sample(self, at: Location, name: str, event_type: EventType | None) -> Sample:
-        path = self._path.parent / name
+        path = self._file(at, name)
         if (path, event_type) not in self._samples:
             try:
                 check_regular(path)
@@ -529,7 +580,7 @@ class _Planner:
         return self._samples[path, event_type]
 
     def _replay(self, at: Location, replay: ReplayStep) -> EmitRecorded:
-        path = self._path.parent / replay.journal
+        path = self._file((*at, "journal"), replay.journal)
         try:
             events = tuple(
                 (entry.at - recorded.entries[0].at, entry)

@@ -12,6 +12,16 @@ RECIPIENT = "ann@example.com"
 UNSUBSCRIBED = "ben@example.com"
 TARGET = "http://127.0.0.1:8000/hook"
 PROBE = "http://127.0.0.1:8000/processed"
+SCENARIO = f"""\
+name: a batch and a half
+consumer: {{url: "{TARGET}"}}
+webhooks: {{opens: {{type: open}}}}
+steps:
+  - activate: opens
+  - emit: {{type: open, count: 150}}
+  - run: until-idle
+  - expect: {{opens: {{delivered: 150}}}}
+"""
 NO_MAIL_ID = "AAAAAAAA-AAAAAAAA-AAAAAA"
 """Id of a mail that nobody has sent."""
 
@@ -76,6 +86,7 @@ def examples(served: ServedCampaign) -> Examples:
             "setSpeed": {"speed": campaign.pacer.speed},
             "startCheck": {"target": TARGET, "probe": {"url": PROBE}, "rules": ["redelivery"]},
             "expect": {str(webhook_id): {"pending": 0}} if webhooks else {"api": {}},
+            "runScenario": {"scenario": SCENARIO},
             "declareOutage": {"for": "2h", "kind": "refused"},
             "declareFault": {"kind": "lost-ack", "times": 1},
             "rotateUserPassword": {"password": "another-password"},

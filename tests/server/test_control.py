@@ -563,6 +563,7 @@ STATE_CHANGING = (
     ("POST", "/check", {"target": DEAD}),
     ("DELETE", "/checks/1", None),
     ("POST", "/expect", {"api": {}}),
+    ("POST", "/run", {"scenario": "name: x"}),
     ("POST", "/webhooks/1/suspend", None),
     ("POST", "/webhooks", {"type": "open", "targetUrl": "http://127.0.0.1:9/hook"}),
     ("PUT", "/webhooks/1", {"targetUrl": "http://127.0.0.1:9/other"}),

@@ -180,6 +180,7 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
         *(("get", f"/checks/{{id}}/{report}") for report in ("report.json", "report.html", "junit.xml")),
         ("post", "/check"),
         ("post", "/expect"),
+        ("post", "/run"),
         ("get", "/verdict"),
     }
     operations = list(found.values())

@@ -16,7 +16,7 @@ from mockcampaign.server.control_api import (
 )
 from mockcampaign.server.http.operation import Api, Call, no_such_path
 from mockcampaign.server.http.request import FORM, JSON, Headers, RequestRejectedError, Values, content_type
-from mockcampaign.server.verdicts import check_operations, expect_operations, verdict_operations
+from mockcampaign.server.verdicts import check_operations, expect_operations, run_operations, verdict_operations
 from mockcampaign.text import short
 
 PREFIX = "/__mockcampaign"
@@ -60,6 +60,7 @@ API = Api(
         *check_operations.OPERATIONS,
         *verdict_operations.OPERATIONS,
         *expect_operations.OPERATIONS,
+        *run_operations.OPERATIONS,
     ),
     body_type=JSON,
     media_types=(JSON,),

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from mockcampaign.extras import MissingExtraError
 from mockcampaign.report.formats import FORMATS, ReportFormat
-from mockcampaign.server.background.verdict_jobs import JobKind, JobRunningError, VerdictJob
+from mockcampaign.server.background.verdict_jobs import VerdictJob
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError, header
 from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
 from mockcampaign.server.verdicts.check_request import CheckRequest, milliseconds
-from mockcampaign.server.verdicts.check_work import PreparedJob, prepare_check
+from mockcampaign.server.verdicts.check_work import prepare_check
+from mockcampaign.server.verdicts.job_start import STARTING, started
 from mockcampaign.server.verdicts.job_views import (
     JobSummary,
     JobView,
@@ -57,19 +57,6 @@ def job_of(call: Call, number: int) -> VerdictJob:
     return job
 
 
-async def started(call: Call, kind: JobKind, prepare: Callable[[], PreparedJob]) -> JobSummary:
-    """Start a job and return it. Raises `RequestRejectedError` with 409 while another one runs, or with 501."""
-    jobs = call.served.jobs
-    try:
-        jobs.check_idle()
-        prepared = await asyncio.to_thread(prepare)
-        return job_summary(jobs.start(kind, prepared.target, prepared.seed, prepared.total, prepared.work))
-    except JobRunningError as error:
-        raise RequestRejectedError(409, str(error)) from None
-    except MissingExtraError as error:
-        raise RequestRejectedError(501, str(error)) from None
-
-
 async def _start(call: Call, request: CheckRequest) -> JobSummary:
     return await started(call, "check", lambda: prepare_check(call.served, request))
 
@@ -105,13 +92,6 @@ def _handler(form: ReportFormat, media_type: str) -> Callable[[Call, CheckPath],
 
 
 _NOT_FOUND = {404: "There is no such check, or no longer: the server keeps the newest ones."}
-
-STARTING = {
-    409: "A check or run is running, and a server runs one at a time; or the campaign was reset before this one began.",
-    503: INTERRUPTIONS[503],
-    501: "A package of an extra is not installed.",
-}
-"""Failures of operations that start a job."""
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Collection
-from typing import NamedTuple
 
 from mockcampaign import wallclock
 from mockcampaign.check.baseline import Known
@@ -20,23 +19,15 @@ from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.scenario.check_shapes import shape_of_texts
 from mockcampaign.server.background.background_work import Post
-from mockcampaign.server.background.verdict_jobs import VerdictJob, Work
+from mockcampaign.server.background.verdict_jobs import VerdictJob
 from mockcampaign.server.served_campaign import ServedCampaign
 from mockcampaign.server.verdicts.check_request import CheckRequest, milliseconds
+from mockcampaign.server.verdicts.prepared import PreparedJob, check_target
 from mockcampaign.shape.placeholders import in_braces, require_roles
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
-
-
-class PreparedJob(NamedTuple):
-    """A check or run that can be started, since everything about it is valid."""
-
-    target: str
-    seed: int | None
-    total: int
-    work: Work
 
 
 def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
@@ -97,15 +88,6 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
         post(lambda: job.end(result, trouble))
 
     return PreparedJob(shown_url(request.target.value), settings.seed, total, carry_out)
-
-
-def check_target(targets: AllowedTargets | None, field: str, url: str) -> None:
-    """Raise `InvalidInputError`, which begins with the name of the field, if deliveries may not go to the URL."""
-    if targets is not None:
-        try:
-            targets.check(url)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{field}: {error}") from None
 
 
 def _check_known(field: str, what: str, names: Collection[str], known: Collection[str]) -> None:

@@ -30,7 +30,7 @@ from mockcampaign.server.verdicts.verdict_views import finding_views
 
 
 class ExpectRequest(CustomField[dict[str, Any]]):
-    """What is expected, as in a scenario: of webhooks, of the `consumer` and of calls of the `api`."""
+    """Expectations as in a scenario: of webhooks, of the `consumer` and of calls of the `api`."""
 
     __slots__ = ()
 
