@@ -26,7 +26,7 @@ from commands import written
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
-from places import ROOT
+from places import ROOT, documentation
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -281,4 +281,4 @@ def test_the_line_of_the_readme_gives_a_script_for_each_shell(shell: str) -> Non
     )
     assert done.returncode == 0
     assert "_MOCKCAMPAIGN_COMPLETE" in done.stdout
-    assert f"_MOCKCAMPAIGN_COMPLETE={shell}_source" in (ROOT / "README.md").read_text()
+    assert f"_MOCKCAMPAIGN_COMPLETE={shell}_source" in documentation()

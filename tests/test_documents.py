@@ -9,19 +9,39 @@ from pathlib import Path
 
 import pytest
 
-from places import ROOT
+from places import DOCUMENTATION, ROOT
 
-PAGES = (".ci/run", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md")
+PAGES = (".ci/run", *DOCUMENTATION, "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_paths_and_links_of_a_page_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     named = re.findall(r"(?<![\w/.-])(?:mockcampaign|tests|scenarios|fixtures|\.ci)/[\w/.-]*\w", text)
-    linked = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
-    assert named
+    linked = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert named or linked
     assert [path for path in named if not (ROOT / path).exists()] == []
-    assert [link for link in linked if not ((ROOT / page).parent / link).exists()] == []
+    assert [link for link in linked if not _leads_somewhere(page, link)] == []
+
+
+def _leads_somewhere(page: str, link: str) -> bool:
+    """Return whether the link leads to a file, and its anchor to a heading there."""
+    file, _, anchor = link.partition("#")
+    path = (ROOT / page).parent / file if file else ROOT / page
+    return path.exists() and (not anchor or anchor in _anchors(path.read_text()))
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = [page.removeprefix("docs/") for page in DOCUMENTATION if page.startswith("docs/") and "README" not in page]
+    assert [page for page in pages if f"({page})" not in index] == []
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

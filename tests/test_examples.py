@@ -11,12 +11,12 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from places import ROOT, TESTS
+from places import TESTS, documentation
 
 EXAMPLES = TESTS / "examples"
 PLUGINS = {"django_app": "django", "async_queue": "asyncio", "properties": "hypothesispytest"}
 """What a folder needs beside ours. Others take long to load."""
-README = (ROOT / "README.md").read_text()
+README = documentation()
 
 
 def run(folder: str, **environment: str) -> tuple[int, str]:

@@ -48,7 +48,7 @@ from mockcampaign.scenario.play import Player
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
 from mockcampaign.transport.wire import WireTransport
 from old_fold import tally
-from places import ROOT
+from places import documentation
 
 KINDS = ", ".join(FAULTS)
 
@@ -89,7 +89,7 @@ def test_every_fault_belongs_to_one_family() -> None:
 
 
 def test_the_readme_batches_every_fault_by_its_family() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = documentation()
     listed = {
         family: re.findall(r"`([a-z0-9.-]+)`", row)
         for family, row in re.findall(

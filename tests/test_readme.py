@@ -1,4 +1,4 @@
-"""What the README says is what happens."""
+"""What the README and the pages in `docs` say is what happens."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from mockcampaign.server.users import Users, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
-from places import ROOT
+from places import ROOT, documentation
 
-README = (ROOT / "README.md").read_text()
+README = documentation()
 
 
 @pytest.mark.parametrize("bug", [None, "dedup-key-mail-id"])
@@ -59,6 +59,64 @@ def test_paths_that_the_readme_names_exist() -> None:
     named = re.findall(r"(?<![\w/])(?:mockcampaign|tests|scenarios|fixtures)/[\w/.-]*", README)
     assert len(named) > 3
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+FIRST_PAGE = (ROOT / "README.md").read_text()
+
+CONSUMER = """
+import json
+
+import pytest
+
+
+class Shop:
+    def __init__(self):
+        self.processed = []
+
+    def __call__(self, environ, start_response):
+        assert environ["PATH_INFO"] == "/hook" and environ["HTTP_AUTHORIZATION"].startswith("Basic ")
+        self.processed += [one for one in json.loads(environ["wsgi.input"].read()) if one not in self.processed]
+        start_response("200 OK", [])
+        return []
+
+
+@pytest.fixture
+def app():
+    return Shop()
+"""
+
+
+def test_the_readme_is_short() -> None:
+    assert len(FIRST_PAGE.splitlines()) <= 80
+
+
+def test_the_first_test_of_the_readme_passes(inner: Inner) -> None:
+    [text] = re.findall(r"```python\n(.*?)```", FIRST_PAGE, re.DOTALL)
+    assert len(text.splitlines()) <= 8
+    inner(f"{CONSUMER}\n\n{text}").assert_outcomes(passed=1)
+
+
+@pytest.mark.slow
+def test_the_check_of_the_readme_prints_these_lines() -> None:
+    [arguments] = re.findall(r"^    mockcampaign (check .*)$", FIRST_PAGE, re.MULTILINE)
+    [shown] = re.findall(r"```text\n(.*?)```", FIRST_PAGE, re.DOTALL)
+    with serve_in_thread(consumer_app("dedup-key-mail-id")) as url:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "mockcampaign",
+                *arguments.replace("http://127.0.0.1:8000", url).split(),
+                "--seed=2",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 1
+    lines = iter(done.stdout.splitlines())
+    assert [line for line in shown.splitlines() if line not in lines] == []  # all of them, in this order
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")

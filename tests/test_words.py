@@ -11,7 +11,7 @@ import mockcampaign
 from mockcampaign.check.rules import CATALOGUE, FAMILIES
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.samples.bugs import BUGS
-from places import ROOT
+from places import DOCUMENTATION, ROOT
 from wording import (
     BANNED,
     LEANING,
@@ -35,7 +35,7 @@ PAGES = sorted(
     if not {"vendor", "assets"} & {*path.relative_to(PACKAGE).parts}
 )
 DOCUMENTS = (
-    "README.md",
+    *DOCUMENTATION,
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",

@@ -21,7 +21,7 @@ from mockcampaign.model import BasicAuthentication, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
-from places import ROOT
+from places import ROOT, documentation
 from results import every_outcome, finding, outage, scenario
 
 MEGABYTE = 1_000_000
@@ -304,7 +304,7 @@ def test_data_is_bounded() -> None:
 def test_the_picture_of_the_readme(chromium: Any, tmp_path: Path) -> None:
     """Of a real run: the README's own scenario, and a consumer that takes mailId for an event id."""
     root = ROOT
-    readme = (root / "README.md").read_text()
+    readme = documentation()
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", readme, re.DOTALL)
     (tmp_path / "outage.scenario.yaml").write_text(text)
     with serve_in_thread(
