@@ -15,7 +15,7 @@ from typing import Any
 
 import trustme
 
-from mockcampaign.model import Outcome, Request, Responded
+from mockcampaign.model import Outcome, Request, Responded, TimedOut
 from mockcampaign.transport.wire import WireTransport
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -125,7 +125,7 @@ async def leaving_nothing() -> AsyncIterator[None]:
         pass
     tasks, descriptors = asyncio.all_tasks(), _descriptors()
     yield
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while asyncio.all_tasks() != tasks or len(_descriptors()) > len(descriptors):
             await asyncio.sleep(0)
 
@@ -150,6 +150,19 @@ async def wired(**settings: Any) -> AsyncIterator[WireTransport]:
 async def outcome_of(behave: Behaviour, **changes: Any) -> Outcome:
     async with Endpoint(behave).serving() as endpoint, wired() as transport:
         return await transport.send(request_to(endpoint.url, **changes))
+
+
+async def timed_out_in(phase: str, send: Callable[[int], Awaitable[Outcome]]) -> Outcome:
+    """Return the outcome with the first of ever longer time-outs with which the exchange gets as far as that phase.
+
+    However slow the machine is, one of them leaves it enough time.
+    """
+    outcome: Outcome = TimedOut(phase)
+    for timeout in (50, 500, 5_000, 50_000):
+        outcome = await send(timeout)
+        if outcome == TimedOut(phase):
+            break
+    return outcome
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from places import ROOT, TESTS
 
+HANGING = 300
+"""Wall seconds after which a run hangs. It takes 5 s of processor time, and ten times as long on a busy machine."""
+
 
 def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ...] = ()) -> tuple[int, str]:
     """Run pytest with only our plugin, `leftovers` and those in `plugins`, and return its status and output."""
@@ -34,7 +37,7 @@ def whole_run(folder: Path, source: str, *arguments: str, plugins: tuple[str, ..
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS / "helpers"), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGING,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

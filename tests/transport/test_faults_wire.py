@@ -23,6 +23,7 @@ from endpoints import (
     request_to,
     reset,
     server_context,
+    timed_out_in,
     until,
     wired,
 )
@@ -115,8 +116,10 @@ def test_a_body_is_cut(run: Run, ending: Any, where: dict[str, Any], bytes_arriv
 def test_a_body_stalls_until_the_time_out(run: Run) -> None:
     async def main() -> None:
         consumer = Consumer()
-        assert await sent(consumer, StallBody(after_bytes=3), timeout=60) == TimedOut("send")
-        assert (consumer.connections[0].body, consumer.connections[0].requests) == (BODY[:3], [])
+        stall = StallBody(after_bytes=3)
+        outcome = await timed_out_in("send", lambda timeout: sent(consumer, stall, timeout=timeout))
+        assert outcome == TimedOut("send")
+        assert (consumer.connections[-1].body, consumer.connections[-1].requests) == (BODY[:3], [])
 
     run(main())
 
@@ -169,7 +172,9 @@ def test_a_body_trickles(run: Run) -> None:
 
 def test_a_trickle_that_is_too_slow_times_out_while_sending(run: Run) -> None:
     async def main() -> None:
-        assert await sent(Consumer(), TrickleBody(piece_bytes=1, pause=1_000), timeout=60) == TimedOut("send")
+        trickle = TrickleBody(piece_bytes=1, pause=60_000)
+        outcome = await timed_out_in("send", lambda timeout: sent(Consumer(), trickle, timeout=timeout))
+        assert outcome == TimedOut("send")
 
     run(main())
 
@@ -420,8 +425,9 @@ def test_a_response_that_never_arrives_is_not_lost_but_too_late(run: Run) -> Non
         await reader.read()
 
     async def main() -> None:
-        for dropped in ("after-status", "after-headers"):
-            assert await sent(behave, LostAck(dropped=dropped), timeout=60) == TimedOut("headers")  # type: ignore[arg-type]
+        for lost in (LostAck(dropped="after-status"), LostAck(dropped="after-headers")):
+            outcome = await timed_out_in("headers", lambda timeout, lost=lost: sent(behave, lost, timeout=timeout))
+            assert outcome == TimedOut("headers")
 
     run(main())
 
