@@ -186,3 +186,53 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
     operations = list(found.values())
     assert {tag for operation in operations for tag in operation["tags"]} == {"Control"}
     assert not [operation for operation in operations if "security" in operation]
+
+
+def _schema_at(schema: Any, pointer: str) -> Any:
+    for part in pointer.strip("/").split("/"):
+        while "$ref" in schema:
+            schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        schema = schema["items"] if part.isdigit() else schema["properties"][part]
+    return schema
+
+
+def test_links_pass_on_what_responses_have_to_where_it_is_needed() -> None:
+    operations = {
+        operation["operationId"]: operation for methods in DOCUMENT["paths"].values() for operation in methods.values()
+    }
+    links = 0
+    for operation in operations.values():
+        given = {f"{one['in']}.{one['name']}" for one in operation["parameters"]}
+        for response in operation["responses"].values():
+            for link in response.get("links", {}).values():
+                links += 1
+                follower = operations[link["operationId"]]
+                taken = {f"{one['in']}.{one['name']}" for one in follower["parameters"]}
+                assert link["parameters"].keys() <= taken
+                if "requestBody" in link:
+                    [content] = follower["requestBody"]["content"].values()
+                    fields = content["schema"]
+                    assert all(_schema_at(fields, name) for name in link["requestBody"])
+                for expression in (*link["parameters"].values(), *link.get("requestBody", {}).values()):
+                    place, _, pointer = expression.partition("#")
+                    if place == "$response.body":
+                        assert _schema_at(response["content"]["application/json"]["schema"], pointer)
+                    else:
+                        assert place.removeprefix("$request.") in given
+    assert links > 100
+
+
+def test_a_link_leads_to_everything_that_needs_what_a_call_has_made() -> None:
+    webhooks = DOCUMENT["paths"]["/rest/{clientId}/webhooks"]["post"]["responses"]["201"]["links"]
+    assert {"activateWebhook", "deactivateWebhook", "updateWebhook", "verifyWebhook", "deleteWebhook"} == set(webhooks)
+    assert webhooks["updateWebhook"]["requestBody"] == {"type": "$response.body#/type"}
+    added = DOCUMENT["paths"]["/rest/{clientId}/recipients/{recipientListId}"]["post"]["responses"]["201"]["links"]
+    assert added["sendTransactionalMailing"] == {
+        "operationId": "sendTransactionalMailing",
+        "parameters": {"path.clientId": "$request.path.clientId"},
+        "requestBody": {
+            "recipientId": "$response.body#/id",
+            "recipientListId": "$request.path.recipientListId",
+        },
+    }
+    assert "addRecipients" not in added

@@ -210,43 +210,65 @@ def _form(fields: dict[str, Schema], required: list[str], attributes: list[str])
     for name, schema in fields.items():
         if name not in required and "default" not in schema:
             schema["example"] = ""  # otherwise Swagger UI fills in the word "string"
+        elif name in required and schema.get("type") == "string" and "enum" not in schema:
+            schema["minLength"] = 1  # an empty field counts as missing
     described = {"type": "object", "properties": fields, "required": required}
     return described | ({"patternProperties": patterns} if patterns else {})
 
 
-_LINKED = {
-    "createWebhook": ("webhookId", "id"),
-    "createOrCopySmartCampaign": ("campaignId", "id"),
-    "createTransactionalMailing": ("transactionalMailId", "id"),
-    "selectTransactionalCampaigns": ("transactionalMailId", "elements/0/id"),
-    "selectRecipientLists": ("recipientListId", "elements/0/id"),
-    "selectOptinProcesses": ("optinProcessId", "elements/0/id"),
-    "addRecipient": ("recipientId", "id"),
-    "createBlacklistEntry": ("entry", "pattern"),
-    "sendTransactionalMailing": ("mailId", "mailId"),
-    "declareFault": ("number", "number"),
+_PRODUCED: dict[str, dict[str, str]] = {
+    "createWebhook": {"webhookId": "id", "type": "type"},
+    "selectWebhooks": {"webhookId": "0/id", "type": "0/type"},
+    "createOrCopySmartCampaign": {"campaignId": "id", "sourceCampaignId": "id"},
+    "selectSmartCampaigns": {"campaignId": "elements/0/id"},
+    "createCampaignMessage": {"mailingId": "mailingId"},
+    "selectRecipientLists": {"recipientListId": "elements/0/id", "recipientListIds": "elements/0/id"},
+    "selectOptinProcesses": {"optinProcessId": "elements/0/id"},
+    "addRecipient": {"recipientId": "id", "recipientIds": "id"},
+    "selectRecipients": {"recipientId": "elements/0/id", "recipientIds": "elements/0/id"},
+    "createTransactionalMailing": {"transactionalMailId": "id"},
+    "selectTransactionalCampaigns": {"transactionalMailId": "elements/0/id"},
+    "getTransactionalMailing": {"transactionalMailId": "id", "recipientListId": "recipientLists/recipientListIds/0"},
+    "sendTransactionalMailing": {"mailId": "mailId", "mailIds": "mailId"},
+    "getDetailedMailIdInformationByEncodedId": {"recipientId": "recipientId", "recipientListId": "recipientListId"},
+    "createUnsubscribes": {"recipientIds": "successfulIds/0"},
+    "createBlacklistEntry": {"entry": "pattern", "address": "pattern"},
+    "findAllBlacklistEntries": {"entry": "elements/0/pattern"},
+    "declareFault": {"number": "number"},
 }
-"""Operations whose response identifies what others act on: their parameter, and the response's field."""
+"""Fields that requests of other operations need, and their place in a response, by the operation that responds.
+
+The first field of an operation that creates something is the id of that."""
+
+_PASSED_ON = frozenset({"type"})
+"""Fields that are no reason for a link, but that a link passes on."""
 
 
 def _links(api: Api, operation: Operation[Any]) -> Schema:
-    if operation.id not in _LINKED:
+    produced = _PRODUCED.get(operation.id)
+    if produced is None:
         return {}
-    name, field = _LINKED[operation.id]
-    given = operation.in_path(api)
+    values = {name: f"$request.path.{name}" for name in operation.in_path(api)}
+    values |= {name: f"$response.body#/{field}" for name, field in produced.items()}
     links = {}
     for follower in api.operations:
         in_path = follower.in_path(api)
-        names = {one.encode_name for one in struct_fields(follower.fields)}
-        in_query = follower.place(api) == "query" and name in names
-        if follower is operation or not (name in in_path or in_query):
+        wanted = {*in_path, *(field.encode_name for field in struct_fields(follower.fields))}
+        # What a call creates, it does not get from elsewhere.
+        created = list(_PRODUCED.get(follower.id, ()))[:1] if follower.success == 201 else []
+        if follower is operation or wanted.isdisjoint(produced.keys() - _PASSED_ON - set(created)):
             continue
-        place = "path" if name in in_path else "query"
-        links[follower.id] = {
+        given = {name: value for name, value in values.items() if name in wanted}
+        in_query = follower.place(api) == "query"
+        links[follower.id] = link = {
             "operationId": follower.id,
             "parameters": {
-                **{f"path.{one}": f"$request.path.{one}" for one in given if one in in_path},
-                f"{place}.{name}": f"$response.body#/{field}",
+                f"{'path' if name in in_path else 'query'}.{name}": value
+                for name, value in given.items()
+                if name in in_path or in_query
             },
         }
+        body = {name: value for name, value in given.items() if name not in in_path and not in_query}
+        if body:
+            link["requestBody"] = body
     return links
