@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,15 +16,104 @@ from mockcampaign.cli.parameters import (
     NEW_FILE,
     SECRET_FILE,
     DurationType,
+    Names,
     WholeNumber,
+    WordType,
     check_outputs,
 )
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.model import EventType
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.transport.address import check_host_header, parse_resolve
 
+if TYPE_CHECKING:
+    from mockcampaign.shape.shape import Shape
+
 SEED = WholeNumber(0, INT64_MAX)
+
+
+_EVENT_TYPES = WordType([kind.value for kind in EventType])
+
+_SHARED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "--type": click.option(
+        "--type",
+        "event_type",
+        type=_EVENT_TYPES,
+        help="Event type of the webhook under test.  [default: open, or that of the captured events]",
+    ),
+    "--like": click.option(
+        "--like",
+        type=EXISTING_FILE,
+        multiple=True,
+        help="Send events like the captured ones in this file. `check` and `soak` take several, one for each type.",
+    ),
+    "--shape": click.option(
+        "--shape", "shape_file", type=EXISTING_FILE, help="Roles of fields, as `mockcampaign shape` writes them."
+    ),
+    "--keep": click.option(
+        "--keep", multiple=True, metavar="FIELD", help="Send this captured field without pseudonyms."
+    ),
+    "--probe": click.option(
+        "--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored."
+    ),
+    "--probe-command": click.option(
+        "--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell)."
+    ),
+    "--probe-events": click.option(
+        "--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]"
+    ),
+    "--probe-count": click.option(
+        "--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events."
+    ),
+    "--probe-fields": click.option(
+        "--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]"
+    ),
+    "--timeout": click.option(
+        "--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender."
+    ),
+    "--settle": click.option(
+        "--settle",
+        type=DurationType(),
+        default="0s",
+        show_default=True,
+        help="How long stored events may lag behind the response, such as 5s.",
+    ),
+    "--client-id": click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events."),
+    "--ca": click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well."),
+    "--insecure": click.option("--insecure", is_flag=True, help="Accept any certificate."),
+}
+"""Options that mean the same to every command that examines a consumer."""
+
+
+def shared_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds these options of the table, in this order."""
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            command = _SHARED[name](command)
+        return command
+
+    return decorated
+
+
+def check_effects(given: Iterable[tuple[str, object, Mapping[str, object]]]) -> None:
+    """Raise `InvalidInputError` for an option with a value that has no effect without one of the others."""
+    for option, value, others in given:
+        if value and not any(others.values()):
+            raise InvalidInputError(f"{option} has no effect alone, allowed: {option} with {' or '.join(others)}")
+
+
+def captured_shapes(
+    like: Sequence[Path], shape_file: Path | None, event_type: str | None, keep: Collection[str]
+) -> tuple[Shape, ...]:
+    """Return the shape of the events under test, and then those of other types. Say which values are kept."""
+    from mockcampaign.scenario.check_shapes import shapes_of_files
+
+    found = shapes_of_files(like, shape_file, None if event_type is None else EventType(event_type), keep)
+    for field in keep:
+        click.echo(f"mockcampaign: --keep {field}: its captured values are sent and reported as they are", err=True)
+    return found
 
 
 class _CheckedText(click.ParamType[str]):

@@ -8,6 +8,7 @@ from mockcampaign.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from mockcampaign.check.probes.store_probe import StoreProbe
+    from mockcampaign.check.settings import Settings
     from mockcampaign.transport import Transport
 
 
@@ -35,6 +36,20 @@ def check_probe(*, url: str | None, command: str | None, events: str | None, cou
             parsed(command)
         except InvalidInputError as error:
             raise InvalidInputError(f"--probe-command: {error}") from None
+
+
+def check_probed(settings: Settings, *, url: str | None, command: str | None) -> None:
+    """Raise `InvalidInputError` for fields and placeholders of a probe that the events do not have."""
+    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.store_probe import command_placeholders
+    from mockcampaign.shape.placeholders import in_braces, require_roles
+
+    unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
+    if unknown:
+        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    require_roles(in_braces(url or "", "--probe"), settings.shape, "--probe")
+    if command is not None:
+        require_roles(command_placeholders(parsed(command), "--probe-command"), settings.shape, "--probe-command")
 
 
 def store_probe(

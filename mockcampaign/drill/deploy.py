@@ -98,6 +98,16 @@ class DeployDrill:
             difference = await self._difference() if trouble is None else None
         return self._judged(difference, trouble)
 
+    def so_far(self) -> RunResult | None:
+        """Return the result of a drill that was interrupted; None if nothing was delivered.
+
+        It is inconclusive, unless what was delivered violates a rule already. The store is not compared: what it has
+        is only known when nothing is on its way.
+        """
+        if not self._traffic.created:
+            return None
+        return self._judged(None, "interrupted, so not every event is accounted for")
+
     async def _warm_up(self) -> None:
         bench, traffic = self.bench, self._traffic
         await bench.store.begin(bench.nobodys_event(), is_settled=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from mockcampaign.judging.fact import DeployBalance, DeployEvents, DeployTook, R
 from mockcampaign.judging.verdict import RunResult, exit_status, verdict_of
 from mockcampaign.model import Authentication, BasicAuthentication, NoAuthentication
 from mockcampaign.policy import HOUR, MINUTE, SECOND
+from mockcampaign.transport.always_ok import AlwaysOkTransport
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 NOW = 1_750_000_000_000
@@ -338,6 +341,85 @@ def test_the_command_reports_the_balance_and_writes_reports(tmp_path: Path) -> N
     assert "s3cret" not in done.stdout
 
 
+CAPTURED = {"kind": "sent", "mailRef": "AAAA-1111", "mailing": 481516, "who": {"id": "4711"}, "at": 1_735_689_600_000}
+
+
+@pytest.mark.slow
+def test_events_may_have_a_shape_of_their_own_and_be_stored_in_parts(tmp_path: Path) -> None:
+    captured = [CAPTURED, {**CAPTURED, "mailRef": "BBBB-2222", "who": {"id": "4712"}, "at": 1_735_689_700_000}]
+    (tmp_path / "captured.json").write_text(json.dumps(captured))
+    with running("KeepsParts", tmp_path) as [port]:
+        url = f"http://127.0.0.1:{port}"
+        done = deploying(
+            tmp_path,
+            *(f"{url}/hook", "--probe", f"{url}/processed", "--at", "30s", "--for", "1m", "--like", "captured.json"),
+            *("--restart-cmd", command("restart", "KeepsParts", ".", str(port)), "--probe-fields", "mailRef,at"),
+            *("--report-json", "r.json"),
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        stored = json.loads(urllib.request.urlopen(f"{url}/processed", timeout=20).read())
+    assert {tuple(event) for event in stored} == {("mailRef", "at")}
+    rules = {rule["id"]: rule["outcome"] for rule in json.loads((tmp_path / "r.json").read_text())["rules"]}
+    assert rules["stores-acknowledged-over-deploy"] == "pass"
+
+
+def test_an_interrupted_drill_reports_what_it_found() -> None:
+    async def run() -> tuple[RunResult | None, RunResult | None]:
+        began = asyncio.Event()
+        context = check_context(
+            "http://consumer/", transport=AlwaysOkTransport(), settings=Settings(now=NOW, seed=1, events=100_000)
+        )
+        drill = DeployDrill(
+            context, plan(shlex.join([sys.executable, "-c", "input()"])), on_deployment=lambda number, of: began.set()
+        )
+        before = drill.so_far()
+        task = asyncio.create_task(drill.result())
+        await began.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return before, drill.so_far()
+
+    before, result = asyncio.run(run())
+    assert before is None
+    assert result is not None
+    assert (verdict_of(result), balance(result).created) == ("could-not-tell", 20)
+    assert result.scenarios[0].trouble == "interrupted, so not every event is accounted for"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_the_drill_with_a_report(tmp_path: Path) -> None:
+    waiting = "import pathlib, time; pathlib.Path('waiting').touch(); time.sleep(100)"
+    with running("Correct", tmp_path) as [port]:
+        process = subprocess.Popen(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "mockcampaign",
+                    "drill",
+                    "deploy",
+                    f"http://127.0.0.1:{port}/hook",
+                    "--at",
+                    "30s",
+                ),
+                *("--restart-cmd", shlex.join([sys.executable, "-c", waiting]), "--journal", "j.jsonl"),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (tmp_path / "waiting").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "mockcampaign: interrupted\n")
+    assert "events created = " in output
+    assert output.splitlines()[-1] == "inconclusive  deploy drill: no rule violated"
+    assert (tmp_path / "j.jsonl").read_text().count("\n") > 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -348,6 +430,15 @@ def test_the_command_reports_the_balance_and_writes_reports(tmp_path: Path) -> N
         (("--restart-cmd", "x", "--new-basic-auth", "ab"), "--new-basic-auth: no colon in it, allowed: USER:PASSWORD"),
         (("--restart-cmd", "x", "--probe-events", "@"), "--probe-events has no effect alone"),
         (("--restart-cmd", "x", "--at", "soon"), "--at: "),
+        (
+            ("--restart-cmd", "x", "--probe-fields", "mailId"),
+            "--probe-fields has no effect alone, allowed: --probe-fie",
+        ),
+        (
+            ("--restart-cmd", "x", "--probe", "http://127.0.0.1:9/", "--probe-fields", "mailRef"),
+            "--probe-fields: 'mailRef' is unknown, allowed: type, ",
+        ),
+        (("--restart-cmd", "x", "--keep", "who"), "--keep has no effect alone, allowed: --keep with --like"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

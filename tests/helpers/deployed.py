@@ -111,6 +111,13 @@ class CutsTexts(Correct):
         return event if self.number == 1 else event | {"browser": event["browser"][:3]}
 
 
+class KeepsParts(Correct):
+    """Stores two fields of each event."""
+
+    def stored_form(self, event: Event) -> Event:
+        return {name: event[name] for name in ("mailRef", "at")}
+
+
 class KeepsPassword(Correct):
     """Reads the password once."""
 
@@ -130,7 +137,7 @@ class ReplacesPassword(Correct):
 
 CONSUMERS = {
     one.__name__: one
-    for one in (Correct, LosesQueue, ForgetsKeys, StaysClosed, CutsTexts, KeepsPassword, ReplacesPassword)
+    for one in (Correct, LosesQueue, ForgetsKeys, StaysClosed, CutsTexts, KeepsParts, KeepsPassword, ReplacesPassword)
 }
 
 

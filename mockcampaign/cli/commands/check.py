@@ -16,15 +16,18 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
+    captured_shapes,
+    check_effects,
     common_options,
     credential_options,
     journal_option,
     route_options,
+    shared_options,
     wait_option,
 )
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber, WordType
+from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber
 from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
-from mockcampaign.cli.probe_options import store_probe
+from mockcampaign.cli.probe_options import check_probed, store_probe
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.cli.terminal import (
@@ -41,7 +44,7 @@ from mockcampaign.cli.terminal import (
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.masking import shown_url
-from mockcampaign.model import Authentication, EventType
+from mockcampaign.model import Authentication
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.text import counted, few
 from mockcampaign.transport.address import check_resolved, routes_to
@@ -136,23 +139,9 @@ class CheckArguments(TypedDict):
 
 @click.command(cls=Command)
 @click.argument("url")
-@click.option(
-    "--type",
-    "event_type",
-    type=WordType([kind.value for kind in EventType]),
-    help="Event type of the webhook under test.  [default: open, or that of the captured events]",
-)
-@click.option(
-    "--like",
-    type=EXISTING_FILE,
-    multiple=True,
-    help="Send events like the captured ones in this file. Repeat it for events of another type.",
-)
-@click.option("--shape", "shape_file", type=EXISTING_FILE, help="Roles of fields, as `mockcampaign shape` writes them.")
-@click.option("--keep", multiple=True, metavar="FIELD", help="Send this captured field without pseudonyms.")
+@shared_options("--type", "--like", "--shape", "--keep")
 @credential_options("CHECK")
-@click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
-@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@shared_options("--probe", "--probe-command")
 @click.option(
     "--probe-sql",
     metavar="URL",
@@ -164,8 +153,7 @@ class CheckArguments(TypedDict):
     metavar="SELECT",
     help="Reads the stored events with this query, which may have parameters such as :mailingId.",
 )
-@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
-@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
+@shared_options("--probe-events", "--probe-count")
 @click.option(
     "--probe-counter",
     "probe_counters",
@@ -177,7 +165,7 @@ class CheckArguments(TypedDict):
     "--probe-state", "state_url", metavar="URL", help="URL that returns each mail's or recipient's current state."
 )
 @click.option("--probe-states", "states", metavar="JMESPATH", help="Path to the states.  [default: @]")
-@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
+@shared_options("--probe-fields")
 @click.option("--rules", type=Names(), default=(), metavar="ID,…", help="Examine only these rules or families.")
 @click.option("--skip", type=Names(), default=(), metavar="ID,…", help="Skip these rules or families.")
 @click.option(
@@ -192,14 +180,7 @@ class CheckArguments(TypedDict):
 )
 @click.option("--history", type=WholeNumber(1), metavar="NUMBER", help="Play only this random history of the --seed.")
 @click.option("--events", type=WholeNumber(1), metavar="N", help="Maximum number of events the check makes.")
-@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
-@click.option(
-    "--settle",
-    type=DurationType(),
-    default="0s",
-    show_default=True,
-    help="How long stored events may lag behind the response, such as 5s.",
-)
+@shared_options("--timeout", "--settle")
 @click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
 @click.option(
     "--memory",
@@ -216,7 +197,7 @@ class CheckArguments(TypedDict):
     metavar="N",
     help="Events a second that Campaign sends you on average; `keeps-up` expects these, or at least 50.",
 )
-@click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
+@shared_options("--client-id")
 @wait_option
 @click.option("--strict", is_flag=True, help="Fail on hazards too; a skipped must-rule ends with status 3.")
 @click.option("--explain", is_flag=True, help="Show whole timelines and how to reproduce each violation.")
@@ -234,8 +215,7 @@ class CheckArguments(TypedDict):
 )
 @click.option("--restore-cmd", "restore_command", metavar="COMMAND", help="Command that restores it.")
 @journal_option
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@shared_options("--ca", "--insecure")
 @route_options
 @common_options
 def check(url: str, **options: Unpack[CheckArguments]) -> int:
@@ -434,20 +414,15 @@ def _check_effects(options: CheckArguments) -> None:
         ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
         ("--keep", options["keep"], {"--like": options["like"]}),
     )
-    for option, value, others in given:
-        if value and not any(others.values()):
-            raise InvalidInputError(f"{option} has no effect alone, allowed: {option} with {' or '.join(others)}")
+    check_effects(given)
 
 
 def _settings(options: CheckArguments, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
     from mockcampaign.check.baseline import read_baseline
-    from mockcampaign.check.probes.run_command import parsed
     from mockcampaign.check.probes.sql_probe import query_placeholders
-    from mockcampaign.check.probes.store_probe import command_placeholders
     from mockcampaign.check.settings import Settings
-    from mockcampaign.scenario.check_shapes import shapes_of_files
     from mockcampaign.shape.placeholders import in_braces, require_roles
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
@@ -457,10 +432,7 @@ def _settings(options: CheckArguments, routes: Routes) -> Settings:
             f"--baseline {baseline}: written by an earlier version, so every violation of its rules is "
             "accepted, new ones included; write it again with --report-json"
         )
-    event_type = None if options["event_type"] is None else EventType(options["event_type"])
-    shape, *others = shapes_of_files(options["like"], options["shape_file"], event_type, options["keep"])
-    for field in options["keep"]:
-        click.echo(f"mockcampaign: --keep {field}: its captured values are sent and reported as they are", err=True)
+    shape, *others = captured_shapes(options["like"], options["shape_file"], options["event_type"], options["keep"])
     settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
@@ -490,18 +462,12 @@ def _settings(options: CheckArguments, routes: Routes) -> Settings:
         break_command=options["break_command"],
         restore_command=options["restore_command"],
     )
-    unknown = sorted(set(settings.probe_fields) - set(settings.top_names))
-    if unknown:
-        raise InvalidInputError(f"--probe-fields: {unknown[0]!r} is unknown, allowed: {', '.join(settings.top_names)}")
+    check_probed(settings, url=options["probe_url"], command=options["probe_command"])
     for option, address in (
-        ("--probe", options["probe_url"]),
         ("--probe-state", options["state_url"]),
         *(("--probe-counter", one.partition("#")[0]) for one in options["probe_counters"]),
     ):
         require_roles(in_braces(address or "", option), settings.shape, option)
-    if options["probe_command"] is not None:
-        wanted = command_placeholders(parsed(options["probe_command"]), "--probe-command")
-        require_roles(wanted, settings.shape, "--probe-command")
     if options["probe_query"] is not None:
         require_roles(query_placeholders(options["probe_query"], "--probe-query"), settings.shape, "--probe-query")
     return settings

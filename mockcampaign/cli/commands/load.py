@@ -15,8 +15,14 @@ import click
 from mockcampaign import __version__
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import SEED, credential_options, route_options, wait_option
-from mockcampaign.cli.parameters import EXISTING_FILE, NEW_FILE, Command, DurationType, Number, WholeNumber, WordType
+from mockcampaign.cli.options import (
+    SEED,
+    credential_options,
+    route_options,
+    shared_options,
+    wait_option,
+)
+from mockcampaign.cli.parameters import NEW_FILE, Command, DurationType, Number, WholeNumber, WordType
 from mockcampaign.cli.playing import run_async, written
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, use_color
@@ -108,8 +114,7 @@ class _Span(click.ParamType[tuple[int, int]]):
 @credential_options("LOAD")
 @wait_option
 @click.option("--seed", type=SEED, help="Generate the same events with the same seed.")
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
-@click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
+@shared_options("--ca", "--insecure")
 @route_options
 @click.option("--report-json", type=NEW_FILE, help="Write the complete result to this file as JSON.")
 @click.option("--html", type=NEW_FILE, help="Write an HTML page with plots to this file.")

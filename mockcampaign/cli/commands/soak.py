@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from mockcampaign.cli.commands.check import CheckArguments, checked
-from mockcampaign.cli.options import common_options, credential_options, journal_option, route_options, wait_option
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber, WordType
+from mockcampaign.cli.options import (
+    common_options,
+    credential_options,
+    journal_option,
+    route_options,
+    shared_options,
+    wait_option,
+)
+from mockcampaign.cli.parameters import FOLDER, Command, DurationType
 from mockcampaign.cli.terminal import print_lines, use_color
-from mockcampaign.model import EventType
 
 if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun
@@ -46,24 +52,15 @@ _FIXED: dict[str, Any] = {
 @click.argument("url")
 @click.option("--for", "budget", type=DurationType(), default="1h", show_default=True, help="Wall time of the search.")
 @click.option("--every", type=DurationType(), default="1m", show_default=True, help="Wall time between two tables.")
-@click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
-@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
-@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
-@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
-@click.option("--type", "event_type", type=WordType([kind.value for kind in EventType]), help="Event type.")
-@click.option("--like", type=EXISTING_FILE, multiple=True, help="Send events like the captured ones in this file.")
-@click.option("--shape", "shape_file", type=EXISTING_FILE, help="Roles of fields, as `mockcampaign shape` writes them.")
-@click.option("--keep", multiple=True, metavar="FIELD", help="Send this captured field without pseudonyms.")
+@shared_options("--probe", "--probe-command", "--probe-events", "--probe-fields")
+@shared_options("--type", "--like", "--shape", "--keep")
 @credential_options("CHECK")
-@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
-@click.option("--settle", type=DurationType(), default="0s", help="How long stored events may lag behind the response.")
-@click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events.")
+@shared_options("--timeout", "--settle", "--client-id")
 @wait_option
 @click.option("--explain", is_flag=True, help="Show the whole timeline and how to reproduce the violation.")
 @click.option("--scenarios", type=FOLDER, help="Write the shortest failing history as a scenario to this folder.")
 @journal_option
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@shared_options("--ca", "--insecure")
 @route_options
 @common_options
 def soak(url: str, every: int, **options: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import sys
@@ -14,23 +15,28 @@ from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
+    captured_shapes,
+    check_effects,
     common_options,
     credential_options,
     journal_option,
     route_options,
+    shared_options,
     wait_option,
 )
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, DurationType, WholeNumber, WordType
+from mockcampaign.cli.parameters import Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import print_scenario, reported, run_async, wire
-from mockcampaign.cli.probe_options import check_probe, store_probe
+from mockcampaign.cli.probe_options import check_probe, check_probed, store_probe
 from mockcampaign.cli.progress import Counting
-from mockcampaign.cli.terminal import print_lines, say, use_color
+from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, say, use_color
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.masking import shown_url
-from mockcampaign.model import Authentication, EventType, NoAuthentication
+from mockcampaign.model import Authentication, NoAuthentication
 from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mockcampaign.check.probes.store_probe import StoreProbe
     from mockcampaign.check.settings import Settings
     from mockcampaign.drill.deploy_plan import DeployPlan
@@ -55,13 +61,17 @@ class _DeployOptions(TypedDict):
     batch: int
     pace: int
     patience: int
-    event_type: str
+    event_type: str | None
+    like: tuple[Path, ...]
+    shape_file: Path | None
+    keep: tuple[str, ...]
     authentication: Required[Authentication]
     new_authentication: Required[Authentication]
     probe_url: str | None
     probe_command: str | None
     probe_events: str | None
     probe_count: str | None
+    probe_fields: tuple[str, ...] | None
     settle: int
     timeout: int
     wait_for_consumer: int
@@ -126,33 +136,15 @@ class _DeployOptions(TypedDict):
     show_default=True,
     help="Wall time that a command may take, and the consumer after it until it accepts everything.",
 )
-@click.option(
-    "--type",
-    "event_type",
-    type=WordType([kind.value for kind in EventType]),
-    default="open",
-    show_default=True,
-    help="Event type of the webhook.",
-)
+@shared_options("--type", "--like", "--shape", "--keep")
 @credential_options("DRILL")
 @credential_options("DRILL_NEW", prefix="new-", parameter="new_authentication", then=" after a rotation")
-@click.option("--probe", "probe_url", metavar="URL", help="URL that returns the events the consumer has stored.")
-@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
-@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
-@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
-@click.option(
-    "--settle",
-    type=DurationType(),
-    default="0s",
-    show_default=True,
-    help="How long stored events may lag behind the response, such as 5s.",
-)
-@click.option("--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender.")
+@shared_options("--probe", "--probe-command", "--probe-events", "--probe-count", "--probe-fields")
+@shared_options("--settle", "--timeout")
 @wait_option
 @click.option("--strict", is_flag=True, help="Fail on hazards too.")
 @journal_option
-@click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well.")
-@click.option("--insecure", is_flag=True, help="Accept any certificate.")
+@shared_options("--ca", "--insecure")
 @route_options
 @common_options
 def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
@@ -169,10 +161,29 @@ def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
 
     plan = _plan(options)
     check_probe(**_probe_options(options))
+    probe = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
+    check_effects(
+        (
+            ("--probe-fields", options["probe_fields"], probe),
+            ("--keep", options["keep"], {"--like": options["like"]}),
+        )
+    )
     routes = routes_to([url], options["host_header"], options["resolve"])
     check_resolved(routes, [url, *([] if options["probe_url"] is None else [options["probe_url"]])])
     settings = _settings(options, routes)
     color = use_color(options["no_color"])
+    drill: DeployDrill | None = None
+    result: RunResult | None = None
+    status: int | None = None
+
+    async def carry_out(show: Callable[[int, int], object]) -> RunResult:
+        nonlocal drill
+        await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
+        async with wire(options["ca_file"], not options["insecure"], routes) as transport:
+            context = check_context(url, transport=transport, settings=settings, probe=_probe(options, transport))
+            drill = DeployDrill(context, plan, on_deployment=show)
+            return await drill.result()
+
     with contextlib.ExitStack() as stack:
         counting = Counting("deployments", stack) if sys.stderr.isatty() else None
         writer = stack.enter_context(playing.journal_file(options["journal"]))
@@ -181,16 +192,16 @@ def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
             if counting is not None:
                 counting.show_later(f"deployment {number} of {of}")
 
-        async def drill() -> RunResult:
-            await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
-            async with wire(options["ca_file"], not options["insecure"], routes) as transport:
-                context = check_context(url, transport=transport, settings=settings, probe=_probe(options, transport))
-                return await DeployDrill(context, plan, on_deployment=show).result()
-
-        result = run_async(drill)
-        if writer is not None:
+        try:
+            result = run_async(lambda: carry_out(show))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            status = interrupted()
+            result = None if drill is None else drill.so_far()
+        if writer is not None and result is not None:
             heading = Heading(name=NAME, target=shown_url(url), strict=settings.strict)
             writer.write(result.scenarios[0].journal, heading)
+    if result is None:
+        return INTERRUPTED
     verbosity = options["verbose"] - options["quiet"]
     with shielded():
         if options["verbose"] or not result.compliant:
@@ -198,7 +209,7 @@ def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
             say()
         print_lines(drill_lines(result, "deploy drill", verbosity=verbosity), color)
     reported(result, options["outputs"])
-    return exit_status(result)
+    return exit_status(result) if status is None else status
 
 
 def _plan(options: _DeployOptions) -> DeployPlan:
@@ -232,13 +243,16 @@ def _plan(options: _DeployOptions) -> DeployPlan:
 def _settings(options: _DeployOptions, routes: Routes) -> Settings:
     from mockcampaign import wallclock
     from mockcampaign.check.settings import Settings
-    from mockcampaign.shape.builtin import builtin_shape
 
     seed = options["seed"]
-    return Settings(
+    shape, *others = captured_shapes(options["like"], options["shape_file"], options["event_type"], options["keep"])
+    if others:
+        raise InvalidInputError("--like: events of several types, allowed: one, as the drill's webhooks carry one type")
+    settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,
         now=wallclock.now() // 1_000 * 1_000,
-        shape=builtin_shape(EventType(options["event_type"])),
+        shape=shape,
+        probe_fields=options["probe_fields"] or (),
         authentication=options["authentication"],
         events=EVENTS_MAX,
         timeout=options["timeout"],
@@ -247,6 +261,8 @@ def _settings(options: _DeployOptions, routes: Routes) -> Settings:
         routes=routes,
         ca_file=options["ca_file"],
     )
+    check_probed(settings, url=options["probe_url"], command=options["probe_command"])
+    return settings
 
 
 def _probe(options: _DeployOptions, transport: Transport) -> StoreProbe | None:
