@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import ssl
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -87,7 +88,8 @@ def certificate_files(names: list[str], ca_file: Path, *, is_kept: bool = False)
         authority = trustme.CA()
         issued = authority.issue_cert(*names)
         if is_kept:
-            with open(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            key_file.unlink(missing_ok=True)  # others may read one that is left there
+            with open(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(authority.private_key_pem.bytes())
         authority.cert_pem.write_to_path(str(ca_file))
     chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
@@ -98,12 +100,22 @@ def certificate_files(names: list[str], ca_file: Path, *, is_kept: bool = False)
 def _kept_authority(ca_file: Path, key_file: Path) -> trustme.CA:
     import trustme
 
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        return trustme.CA.from_pem(ca_file.read_bytes(), key_file.read_bytes())
+        authority = trustme.CA.from_pem(ca_file.read_bytes(), key_file.read_bytes())
+        # trustme would sign with the key of any other certificate, or in the name of a certificate that must not.
+        context.load_cert_chain(ca_file, key_file)
+        context.load_verify_locations(ca_file)
     except FileNotFoundError:
         why = f"its key {key_file.name} is missing"
-    except ValueError:
+    except (TypeError, ValueError):  # `TypeError` for an encrypted key
         why = f"it and {key_file.name} are no CA and its key in PEM format"
+    except ssl.SSLError:
+        why = f"{key_file.name} is the key of another certificate"
+    else:
+        if context.get_ca_certs():
+            return authority
+        why = "it is the certificate of no CA"
     raise InvalidInputError(f"--tls-ca-file {ca_file}: {why}, allowed: a new file, or a CA that this option wrote")
 
 

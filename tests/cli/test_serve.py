@@ -289,6 +289,24 @@ def test_a_ca_that_cannot_be_used_again_is_rejected_and_stays(tmp_path: Path, ke
     assert path.read_bytes() == b"somebody else's"
 
 
+def test_a_ca_needs_its_own_key_and_the_right_to_sign(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one.pem", "other.pem")]
+    for path in paths:
+        with certificate_files(["localhost"], path, is_kept=True) as (chain, key):
+            leaf = Path(chain).read_bytes(), Path(key).read_bytes()
+    for ca, ca_key, why in (
+        (paths[0].read_bytes(), Path(f"{paths[1]}.key").read_bytes(), "ca.pem.key is the key of another certificate"),
+        (*leaf, "it is the certificate of no CA"),
+    ):
+        path = tmp_path / "ca.pem"
+        path.write_bytes(ca)
+        Path(f"{path}.key").write_bytes(ca_key)
+        status, _, complained = called_main("serve", "--port", "0", "--tls", "--tls-ca-file", str(path))
+        assert (status, len(complained.splitlines())) == (2, 1)
+        assert why in complained
+        assert path.read_bytes() == ca
+
+
 def test_the_host_that_it_listens_on_is_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     apps: list[Any] = []
 
