@@ -185,11 +185,11 @@ class StateFile:
         """Return what the file contains, or None if it is new. Raises `InvalidInputError`."""
         try:
             return self._load()
-        except (sqlite3.Error, msgspec.MsgspecError, LookupError, ValueError) as error:
+        except (sqlite3.Error, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
             raise _refused(self._path, f"damaged ({' '.join(str(error).split())})") from None
 
     def _load(self) -> KeptCampaign | None:
-        numbers = dict(self._rows("SELECT name, value FROM number"))
+        numbers = msgspec.convert(dict(self._rows("SELECT name, value FROM number")), dict[str, int])
         if not numbers:
             return None
         self._dropped = numbers.get("dropped", 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -294,6 +296,22 @@ def damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+def with_values_of_other_types(path: Path) -> None:
+    box, file = begun(path)
+    box.create(CLIENT, EventType.OPEN, "http://consumer/")
+    file.commit(box.clock.now)
+    file.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE webhook SET value = 7")
+
+
+def with_text_for_a_number(path: Path) -> None:
+    with_values_of_other_types(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM webhook")
+        connection.execute("UPDATE number SET value = 'x' WHERE name = 'now'")
+
+
 def a_folder(path: Path) -> None:
     path.mkdir()
 
@@ -305,6 +323,8 @@ def a_folder(path: Path) -> None:
         (of_another_program, "another program wrote it"),
         (of_a_newer_version, "a newer version of mockcampaign wrote it"),
         (damaged, "damaged|malformed"),
+        (with_values_of_other_types, "damaged"),
+        (with_text_for_a_number, "damaged"),
         (a_folder, "a folder, a pipe or a device"),
     ],
 )
@@ -321,9 +341,39 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line_and_stays_as_it_is(
     assert before is None or path.read_bytes() == before
 
 
-def test_a_file_that_is_in_use_is_refused(tmp_path: Path) -> None:
-    with closing(StateFile(tmp_path / "state")), pytest.raises(InvalidInputError, match="another process uses it"):
-        StateFile(tmp_path / "state")
+def test_a_file_that_is_in_use_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with closing(StateFile(path)), pytest.raises(InvalidInputError, match=r"state: another process uses it, allowed"):
+        StateFile(path)
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        for begin in ("BEGIN IMMEDIATE", "BEGIN"):
+            connection.execute(begin)
+            connection.execute("SELECT count(*) FROM journal").fetchall()
+            with pytest.raises(InvalidInputError, match="another process uses it"):
+                StateFile(path)
+            connection.execute("ROLLBACK")
+    assert path.read_bytes() == before
+    StateFile(path).close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of this process")
+@pytest.mark.parametrize("version", [None, 3])
+def test_a_full_disk_at_the_start_is_one_line_and_the_file_stays_as_it_is(version: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    if version is not None:
+        StateFile(path).close()
+        brought_back(path, version).close()
+    before = path.read_bytes() if version else b""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(InvalidInputError, match=r"^--state: [^\n]*state: [^\n]*(disk|full)[^\n]*$"):
+            StateFile(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    StateFile(path).close()
 
 
 def test_a_full_disk_is_told_at_the_commit_and_the_file_stays_as_it_was(tmp_path: Path) -> None:
