@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.engine.outbox import Attempt, Events
+from mockcampaign.engine.outbox import Attempt
 from mockcampaign.faults import Duplicate, Latency, Timeout, WireFault, last_of
-from mockcampaign.model import Fault
+from mockcampaign.model import Event, Fault
 
 
 class DuplicateDelivery(msgspec.Struct, frozen=True, tag="duplicate", eq=False):
@@ -17,7 +17,7 @@ class DuplicateDelivery(msgspec.Struct, frozen=True, tag="duplicate", eq=False):
     webhook_id: int
     number: int
     """Number of the attempt that it repeats."""
-    events: Events
+    events: tuple[Event, ...]
     fault: Duplicate
 
 
@@ -32,7 +32,7 @@ def duplicate_of(attempt: Attempt, now: int) -> DuplicateDelivery:
     fault = last_of(attempt.faults, Duplicate)
     assert fault is not None, "duplicate_of: no fault repeats the attempt"
     at = now + (fault.delay if fault.timing == "later" else 0)
-    return DuplicateDelivery(at, attempt.webhook_id, attempt.number, attempt.batch, fault)
+    return DuplicateDelivery(at, attempt.webhook_id, attempt.number, tuple(attempt.batch), fault)
 
 
 def applies_to_duplicates(fault: Fault) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders import CLIENT, START
@@ -147,7 +147,14 @@ class Sender:
         ]
 
 
+IN_STEP = [("outage", 1, ()), ("events", 1, TYPES[1]), ("events", 1, TYPES[0])]
+"""Both webhooks will retry at the same moment, the second one first."""
+
+
 @settings(max_examples=25, deadline=None)
+@example(steps=[("fault", ApiError(), When(every=2), ()), ("call", "a"), ("restart",), ("call", "a")])
+@example(steps=[("fault", ApiError(), When(probability=0.5), ()), ("call", "a"), ("restart",), *[("call", "a")] * 9])
+@example(steps=[*IN_STEP, ("fault", Refused(), When(times=1), ())])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_a_server_that_restarts_decides_as_one_that_does_not(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
