@@ -27,7 +27,7 @@ def print_dry_runs(plans: Sequence[Plan], seed_of: Callable[[Plan], int], verbos
 def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     from mockcampaign.durations import format_duration, format_moment
     from mockcampaign.report.scenario_text import TIMELINE_LINES_MAX
-    from mockcampaign.report.timeline import timeline
+    from mockcampaign.report.timeline import folded, timeline
     from mockcampaign.scenario.dry_run import dry_run
     from mockcampaign.scenario.expectations.expected_text import describe_claim
 
@@ -48,6 +48,7 @@ def _lines(plan: Plan, seed: int, verbosity: int) -> Iterator[list[Styled]]:
     yield [("  if the consumer responds 200 to everything:", faint)]
     names = {webhook.id: name for name, webhook in player.webhooks.items()}
     lines = list(timeline(entries, names))
+    lines = lines if verbosity > 0 else folded(lines, entries)
     kept = lines if verbosity > 0 else lines[:TIMELINE_LINES_MAX]
     when_width = max((len(line.when) for line in kept), default=0)
     who_width = max((len(line.who) for line in kept), default=0)

@@ -26,7 +26,7 @@ from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
 from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, evidence_of, seen
-from mockcampaign.report.timeline import Line, excerpt, timeline
+from mockcampaign.report.timeline import Line, excerpt, folded, timeline
 from mockcampaign.shipped import assets_folder
 from mockcampaign.text import printable
 
@@ -209,7 +209,7 @@ def _lines(scenario: ScenarioResult) -> list[Line | int]:
     """Return the timeline; a number stands for that many lines left out."""
     assert isinstance(scenario.journal[0], Began)
     names = {webhook_id: name for name, webhook_id in scenario.webhooks.items()}
-    return excerpt(list(timeline(scenario.journal, names)), evidence_of(scenario), LINES_MAX)
+    return excerpt(folded(list(timeline(scenario.journal, names)), scenario.journal), evidence_of(scenario), LINES_MAX)
 
 
 def _counts(result: RunResult) -> dict[str, int]:

@@ -23,7 +23,7 @@ from mockcampaign.judging.verdict import (
 )
 from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
-from mockcampaign.report.timeline import Line, excerpt, timeline
+from mockcampaign.report.timeline import Line, excerpt, folded, timeline
 from mockcampaign.tables import complete
 from mockcampaign.text import counted, printable
 
@@ -182,6 +182,8 @@ def timeline_lines(result: ScenarioResult, lines_max: int | None) -> Iterator[li
     """Yield the timeline, or at most `lines_max` lines of it around what shows violations."""
     names = {webhook_id: printable(name) for name, webhook_id in result.webhooks.items()}
     lines = list(timeline(result.journal, names))
+    if lines_max is not None:
+        lines = folded(lines, result.journal)
     when_width = min(max((len(line.when) for line in lines), default=0), 32)
     who_width = max((len(line.who) for line in lines), default=0)
     for line in excerpt(lines, evidence_of(result), lines_max):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from typing import assert_never
 
@@ -38,6 +39,12 @@ from mockcampaign.report import sentences
 
 WEBHOOK_ID = "webhookId"
 """Name of a webhook's id in the path of a call."""
+
+FOLDED_MIN = 3
+"""How many lines of events, and of batches, a run of the natural case has before it becomes one line."""
+
+NEAR_FAILURE = 3
+"""How many lines before and after a failure are never folded: an event, its delivery and the event that failed."""
 
 CONTEXT_LINES = 4
 """How many lines an excerpt shows before and after a line that is evidence."""
@@ -77,6 +84,64 @@ def timeline(entries: Sequence[Entry], names: dict[int, str]) -> Iterator[Line]:
         if line is not None:
             yield msgspec.structs.replace(line, positions=range(position, position + alike))
         position += alike
+
+
+def folded(lines: Sequence[Line], entries: Sequence[Entry]) -> list[Line]:
+    """Return the lines with each long run of the natural case as one: events occur, and their batches are accepted.
+
+    Lines next to a failure stay as they are, since they show what came before it and how it ended.
+    """
+    began = entries[0].at
+    natural = [line.accepted is not False and _is_natural(entries[line.positions.start]) for line in lines]
+    near = {
+        index + step
+        for index, line in enumerate(lines)
+        if line.accepted is False
+        for step in range(-NEAR_FAILURE, NEAR_FAILURE + 1)
+    }
+    found: list[Line] = []
+    for is_folded, group in itertools.groupby(
+        enumerate(lines), key=lambda numbered: natural[numbered[0]] and numbered[0] not in near
+    ):
+        run = [line for _, line in group]
+        deliveries = sum(line.accepted is True for line in run)
+        if is_folded and min(deliveries, len(run) - deliveries) >= FOLDED_MIN:
+            found.append(_one_line(run, entries, began))
+        else:
+            found += run
+    return found
+
+
+def _is_natural(entry: Entry) -> bool:
+    match entry:
+        case Happened():
+            return bool(entry.webhook_ids)
+        case Attempted(count=1, first_number=1):
+            return entry.outcome.accepted and not entry.faults and not entry.redelivered and not entry.simulated
+        case _:
+            return False
+
+
+def _one_line(run: Sequence[Line], entries: Sequence[Entry], began: int) -> Line:
+    positions = range(run[0].positions.start, run[-1].positions.stop)
+    events: Counter[str] = Counter()
+    sizes: list[int] = []
+    for entry in (entries[position] for line in run for position in line.positions):
+        match entry:
+            case Happened():
+                events[entry.type] += len(entry.events)
+            case Attempted():
+                sizes.append(entry.events)
+    total = events.total()
+    batches = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    return Line(
+        when=_span(entries[positions.start].at - began, entries[positions.stop - 1].at - began),
+        who=", ".join(dict.fromkeys(line.who for line in run if line.who)),
+        what=f"{total} {' and '.join(events)} event{_s(total)} over time, {len(sizes)} batches of {batches}",
+        came_to=next(line.came_to for line in run if line.accepted),
+        accepted=True,
+        positions=positions,
+    )
 
 
 def excerpt(lines: Sequence[Line], evidence: Set[int], lines_max: int | None) -> list[Line | int]:

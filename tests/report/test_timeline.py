@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import START, Consumer, activated, exporter, happen, run
+from builders import CLIENT, START, Consumer, activated, exporter, happen, run
+from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Requested, Verified
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
-from mockcampaign.report.timeline import Line, excerpt, timeline
+from mockcampaign.report.timeline import Line, excerpt, folded, timeline
 
 
 def test_what_is_sent_outside_the_delivery_rules_has_lines_too() -> None:
@@ -176,3 +177,40 @@ def test_an_excerpt_accounts_for_every_line(
     assert kept <= (count if lines_max is None else min(count, lines_max))
     telling = [line for line in lines if not evidence.isdisjoint(line.positions)]
     assert not telling or any(line in part for line in telling)
+
+
+def one_by_one(rejected_at: int | None = None) -> tuple[list[Line], list[Line]]:
+    """Return the lines of forty events that are delivered one by one, as they are and folded."""
+    box = exporter()
+    activated(box)
+    for index in range(40):
+        payloads = ((START, b'{"n":%d}' % index),)
+        box.schedule(START + index * 60_000, EventsDue(client_id=CLIENT, type=EventType.OPEN, payloads=payloads))
+    run(box, Consumer(lambda number: Responded(503 if number == rejected_at else 200)))
+    entries = box.journal.entries
+    lines = list(timeline(entries, {1: "opens"}))
+    return lines, folded(lines, entries)
+
+
+def test_events_that_are_delivered_one_by_one_are_one_line() -> None:
+    lines, short = one_by_one()
+    assert len(lines) == 82
+    assert [(line.when, line.who, line.what, line.came_to) for line in short[2:]] == [
+        ("+0s … +39m", "opens", "40 open events over time, 40 batches of 1", "200")
+    ]
+    assert (short[2].positions.start, short[2].positions.stop) == (lines[2].positions.start, lines[-1].positions.stop)
+
+
+def test_lines_around_a_failure_are_not_folded() -> None:
+    _, short = one_by_one(rejected_at=21)
+    assert [(line.what, line.came_to) for line in short[2:]] == [
+        ("19 open events over time, 19 batches of 1", "200"),
+        ("1 open event", ""),
+        ("batch of 1", "200"),
+        ("1 open event", ""),
+        ("batch of 1", "503"),
+        ("batch of 1, attempt 2", "200"),
+        ("1 open event", ""),
+        ("batch of 1", "200"),
+        ("18 open events over time, 18 batches of 1", "200"),
+    ]
