@@ -251,7 +251,7 @@ class ServedCampaign:
 
         `writer` writes the journal, and a further one after each reset.
         `stop` ends the server, because the state file can no longer be written. Raises `InvalidInputError` if the file
-        is damaged.
+        is damaged, and `StateLostError` if it cannot be written from the start.
         """
         self._prologue = prologue
         self._state_file = state_file
@@ -289,6 +289,8 @@ class ServedCampaign:
         self.closing = asyncio.Event()
         """Set at the end of the server, so that live streams end."""
         self._begin_anew(None if state_file is None else state_file.load())
+        if state_file is not None:
+            state_file.commit(self.campaign.now)
 
     def _begin_anew(self, kept: KeptCampaign | None = None) -> None:
         self.run = secrets.token_hex(8)
@@ -346,7 +348,6 @@ class ServedCampaign:
         if kept is not None:
             self.campaign.resume(kept)
         self._declare_faults([] if kept is None else kept.faults_at_start)
-        self._is_saved()
 
     def _declare_faults(self, earlier: list[FaultAtStart]) -> None:
         """Declare the faults of the settings, apart from the earlier ones: these go on, used up or not.
@@ -450,6 +451,7 @@ class ServedCampaign:
         if self._state_file is not None:
             self._state_file.clear()
         self._begin_anew()
+        self._is_saved()
         self.generation += 1
         self._start()
         old.changed()  # so that streams of the old one notice the new one

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server.app import server_app
 from mockcampaign.server.pacer import Pacer
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign, ServerSettings
+from mockcampaign.server.state_file import StateFile, StateLostError
 from mockcampaign.server.users import Users
 from mockcampaign.transport.wire import WireTransport
 
@@ -52,6 +55,21 @@ def test_a_fault_of_calls_ends_in_time_although_nothing_moves_the_clock() -> Non
     served = ServedCampaign(WireTransport(), Users({7: ()}), ServerSettings(speed=1e6))
     served.campaign.fault("api-error", duration=1)
     assert served.call_hits("createWebhook", "Webhooks") == ()
+
+
+def test_a_state_file_that_cannot_be_written_is_an_error_of_the_start(tmp_path: Path) -> None:
+    stopped = []
+    with closing(StateFile(tmp_path / "state")) as file:
+        file._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(StateLostError, match="attempt to write a readonly database"):
+            ServedCampaign(
+                WireTransport(),
+                Users({7: ()}),
+                ServerSettings(),
+                state_file=file,
+                stop=lambda: stopped.append("by a signal, which nobody handles yet"),
+            )
+    assert not stopped
 
 
 async def advancing(served: ServedCampaign, transport: Silent) -> asyncio.Task[None]:
