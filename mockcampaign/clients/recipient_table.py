@@ -47,8 +47,8 @@ class RecipientRows(Protocol):
     def oldest(self) -> str | None:
         """Return the first of the ids, or None."""
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
-        """Return a part of the recipients who are not pending, sorted by id or by an attribute."""
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> Iterator[Recipient]:
+        """Yield a part of the recipients who are not pending, sorted by id or by an attribute."""
 
 
 def attribute_of(row: bytes, name: str) -> str:
@@ -93,7 +93,7 @@ class MemoryRows:
     def oldest(self) -> str | None:
         return next(iter(self._rows), None)
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> Iterator[Recipient]:
         if sort == ID:
             if self._sorted is None:
                 self._sorted = sorted(self._rows)
@@ -104,7 +104,7 @@ class MemoryRows:
             ids = [one for one in ids if one not in self._pending]
         last = len(ids) - 1
         places = range(offset, min(offset + limit, len(ids)))
-        return [decode_row(self._rows[ids[last - place if descending else place]]) for place in places]
+        return (decode_row(self._rows[ids[last - place if descending else place]]) for place in places)
 
 
 class RecipientTable(MutableMapping[str, Recipient]):
@@ -150,10 +150,11 @@ class RecipientTable(MutableMapping[str, Recipient]):
         count, pending = self._rows.counts()
         return count - pending
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
-        """Return a part of the recipients who are not pending, sorted by `ID` or by an attribute.
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> Iterator[Recipient]:
+        """Yield a part of the recipients who are not pending, sorted by `ID` or by an attribute.
 
-        Those with equal attributes are in the order in which they were added, or in reverse.
+        Those with equal attributes are in the order in which they were added, or in reverse. No recipient may change
+        before the last one.
         """
         return self._rows.page(sort, offset, limit, descending=descending)
 

@@ -114,7 +114,7 @@ class KeptRows:
 
     def get(self, recipient_id: str) -> Recipient | None:
         found = self._file.read(f"SELECT value {_OF_LIST} AND id = ? AND state != {GONE}", (*self._list, recipient_id))
-        return self._decoded(found)[0] if found else None
+        return next(self._decoded(found), None)
 
     def put(self, recipient: Recipient) -> None:
         row, state = encode_row(recipient), PENDING if recipient.is_pending else ACCESSIBLE
@@ -162,23 +162,31 @@ class KeptRows:
             (*self._list, place, limit),
         )
 
-    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
+    def page(self, sort: str, offset: int, limit: int, *, descending: bool) -> Iterator[Recipient]:
         if sort != ID:
             return self._page_by_attribute(sort, offset, limit, descending=descending)
         condition, direction = ("<", "DESC") if descending else (">", "ASC")
-        of_list = f"SELECT value {_OF_LIST} AND state = {ACCESSIBLE}"
+        of_list = f"SELECT value, id {_OF_LIST} AND state = {ACCESSIBLE}"
         ending = f"ORDER BY id {direction} LIMIT ?"
         if self._last is not None and self._last[:2] == (descending, offset):
             # Whoever reads one page after the other skips none.
             rows = self._file.each(f"{of_list} AND id {condition} ? {ending}", (*self._list, self._last[2], limit))
         else:
             rows = self._file.each(f"{of_list} {ending} OFFSET ?", (*self._list, limit, offset))
-        found = self._decoded(rows)
-        if found:
-            self._last = descending, offset + len(found), found[-1].id
-        return found
+        return self._decoded(self._noting_last(rows, offset, descending=descending))
 
-    def _page_by_attribute(self, name: str, offset: int, limit: int, *, descending: bool) -> list[Recipient]:
+    def _noting_last(
+        self, rows: Iterator[tuple[Any, ...]], offset: int, *, descending: bool
+    ) -> Iterator[tuple[Any, ...]]:
+        last = None
+        for row in rows:
+            last = row
+            offset += 1
+            yield row
+        if last is not None:
+            self._last = descending, offset, last[1]
+
+    def _page_by_attribute(self, name: str, offset: int, limit: int, *, descending: bool) -> Iterator[Recipient]:
         if self._order is None or self._order[0] != name:
             found = self._file.each(
                 f"SELECT place {_OF_LIST} AND state = {ACCESSIBLE} ORDER BY attribute_of(value, ?), place",
@@ -191,9 +199,10 @@ class KeptRows:
         read = self._file.read
         return self._decoded(read("SELECT value FROM recipient WHERE place = ?", (place,))[0] for place in wanted)
 
-    def _decoded(self, rows: Iterable[tuple[Any, ...]]) -> list[Recipient]:
+    def _decoded(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Recipient]:
         try:
-            return [decode_row(value) for (value,) in rows]
+            for row in rows:
+                yield decode_row(row[0])
         except msgspec.MsgspecError as error:
             raise self._file.lost(f"a recipient is damaged ({error})") from None
 
