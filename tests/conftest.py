@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from endpoints import AUTHORITY, Run
 from places import TESTS
@@ -26,6 +27,10 @@ sys.dont_write_bytecode = False
 # A shell lets its background jobs ignore Ctrl-C, and they would let every process that a test interrupts ignore it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# However slow a machine is, no example fails for the time it took.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)
