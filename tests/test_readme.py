@@ -16,15 +16,17 @@ from conftest import Inner
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.scenario.load import load
 from mockcampaign.server.app import server_app
+from mockcampaign.server.consumer_probe import ProbeOptions
 from mockcampaign.server.served_campaign import ServedCampaign, ServerSettings
 from mockcampaign.server.users import Users, users_of
 from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from places import ROOT, documentation
+from servers import running_server
 
 README = documentation()
 
@@ -222,6 +224,28 @@ def test_the_whole_way_of_the_readme_leads_to_a_click() -> None:
     assert recipient["id"] == mail["recipientId"] == "silent+anna@example.com"
     assert (acted["type"], status["sendStatus"]) == ("click", "sent")
     assert (report["recipients"]["total"], report["clicks"]) == (1, {"total": 1, "unique": 1})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_the_verdicts_of_the_readme_are_those_that_it_prints(tmp_path: Path) -> None:
+    [check] = re.findall(r"```sh\n(control=[^\n]* consumer=.*?)```", README, re.DOTALL)
+    [printed] = re.findall(r"It prints:\n\n((?:    .*\n)+)", README.partition(check)[2])
+    [test] = re.findall(r"```sh\n(control=[^\n]*\ncall\(\).*?)```", README, re.DOTALL)
+    assert called(check, "dedup-key-mail-id", tmp_path) == (0, printed.replace("    ", ""))
+    assert "<failure" in (tmp_path / "junit.xml").read_text()
+    assert called(test, None, tmp_path)[0] == 0
+    assert called(test, "never-deduplicates", tmp_path) == (1, "")
+
+
+def called(calls: str, bug: str | None, folder: Path) -> tuple[int, str]:
+    """Return the exit status and the output of the calls, with a consumer and a server of their own."""
+    with serve_consumer(bug) as consumer, running_server(probe=ProbeOptions(url=f"{consumer}/processed")) as server:
+        calls = calls.replace("http://127.0.0.1:8000", consumer).replace("http://127.0.0.1:8080", server.url)
+        done = subprocess.run(
+            ["sh", "-ec", calls], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        )
+    return done.returncode, done.stdout
 
 
 def test_the_mail_of_the_readme_has_its_events(inner: Inner) -> None:

@@ -282,7 +282,7 @@ class ServedCampaign:
         """Receives each call of the REST API, also after a reset."""
         self.consumer: ConsumerProbe | None = None
         """The probe that reports the events that the consumer has stored; None if there is none."""
-        self.jobs = VerdictJobs()
+        self.jobs = VerdictJobs(lambda: self.hub.changed())
         """The checks and runs that callers have started. A reset leaves them alone, as each has its own campaign."""
         self.owns_process = False
         """Whether the process is the server's own, so that a check may change settings of the whole process."""

@@ -291,3 +291,25 @@ def test_forms_and_rows_fit_the_window(chromium: Any, server: Server, viewport: 
         for control in page.locator("button, input, select").all():
             box = control.bounding_box()
             assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width), control.inner_text()
+
+
+def test_a_check_from_the_page_shows_its_verdict_and_its_report(server: Server, page: Any, forgetful: str) -> None:
+    form = page.get_by_role("form", name="Check a consumer")
+    form.get_by_label("Consumer's URL").fill(f"{forgetful}/hook")
+    form.get_by_label("URL of its stored events").fill(f"{forgetful}/processed")
+    form.get_by_label("Rules").fill("stores-repeat-engagement, no-such-rule")
+    press(page, "Check")
+    refused(page, "rules: unknown rule or family 'no-such-rule'")
+    form.get_by_label("Rules").fill("stores-repeat-engagement, responds-200")
+    press(page, "Check")
+    told(page, "Check 1 has begun: 2 rules.")
+    check = page.locator("#checks li")
+    check.get_by_text("violated: ").wait_for()
+    with page.context.expect_page() as opening:
+        check.get_by_role("link", name="HTML report of check 1").click()
+    report = opening.value
+    report.get_by_text("stores-repeat-engagement").first.wait_for()
+    # Whatever a report shows of a consumer, it cannot reach the server that shows it.
+    assert report.evaluate("self.origin") == "null"
+    press(page, "Remove check 1")
+    page.get_by_text("No checks yet.").wait_for()

@@ -26,8 +26,17 @@ class JobRunningError(MockcampaignError):
 class VerdictJob:
     """One check or run, as the server's loop sees it. Its thread changes it through that loop alone."""
 
-    def __init__(self, number: int, kind: JobKind, target: str, seed: int | None, total: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        kind: JobKind,
+        target: str,
+        seed: int | None,
+        total: int,
+        on_change: Callable[[], object] = int,
+    ) -> None:
         """`target` shows no secret; `total` is the number of rules or scenarios."""
+        self._on_change = on_change
         self.number = number
         self.kind: JobKind = kind
         self.target = target
@@ -98,6 +107,7 @@ class VerdictJob:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
+        self._on_change()
 
 
 Work = Callable[[VerdictJob, Post], Coroutine[Any, Any, None]]
@@ -107,7 +117,9 @@ Work = Callable[[VerdictJob, Post], Coroutine[Any, Any, None]]
 class VerdictJobs:
     """The newest jobs of a server, by their numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], object] = int) -> None:
+        """`on_change` is called whenever a job has changed."""
+        self._on_change = on_change
         self._jobs: dict[int, VerdictJob] = {}
         self._works: dict[int, BackgroundWork] = {}
         self._last_number = 0
@@ -135,7 +147,7 @@ class VerdictJobs:
         """
         self.check_idle()
         self._last_number += 1
-        job = VerdictJob(self._last_number, kind, target, seed, total)
+        job = VerdictJob(self._last_number, kind, target, seed, total, self._on_change)
 
         async def carry_out(post: Post) -> None:
             try:
@@ -156,6 +168,7 @@ class VerdictJobs:
             await work.cancel()
         self._jobs.pop(job.number, None)
         self._works.pop(job.number, None)
+        self._on_change()
 
     async def aclose(self) -> None:
         """Cancel the job that runs, if any, and wait until it has ended."""

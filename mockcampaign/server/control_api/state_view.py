@@ -13,6 +13,7 @@ from mockcampaign.faults import FAULTS, OUTAGES
 from mockcampaign.model import EventType, Webhook
 from mockcampaign.server.served_campaign import ServedCampaign
 from mockcampaign.server.vendor_api.webhook_credentials import authentication_type
+from mockcampaign.server.verdicts.job_views import JobSummary, job_summary
 
 STATE_SECONDS = 0.05
 """Maximum age of a state that a stream sends. All streams wake at the same change."""
@@ -126,6 +127,8 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     journal: JournalRange
     probe: str | None
     """The probe that reports the events that the consumer has stored; None if there is none."""
+    checks: list[JobSummary]
+    """The newest checks and runs, the oldest first."""
 
 
 def state(served: ServedCampaign) -> StateView:
@@ -156,6 +159,7 @@ def state(served: ServedCampaign) -> StateView:
         unsupported=[UnsupportedView(operation, calls) for operation, calls in served.unsupported.items()],
         journal=journal(served),
         probe=None if served.consumer is None else served.consumer.shown,
+        checks=list(map(job_summary, served.jobs)),
     )
 
 

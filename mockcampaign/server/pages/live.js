@@ -1,5 +1,6 @@
 // The live page: shows the messages of the stream, and sends the user's actions to the control API.
 
+import { Checks } from "./live/checks.js";
 import { Detail } from "./live/detail.js";
 import { Faults } from "./live/faults.js";
 import { Mails } from "./live/mails.js";
@@ -61,6 +62,7 @@ const plot = new Plot(store, {
 const faults = new Faults(act);
 const mails = new Mails({ act, complain });
 const stored = new Stored();
+const checks = new Checks(act);
 const webhookForm = new WebhookForm(act);
 const DONE = { activate: "is activated", deactivate: "is deactivated", delete: "is deleted" };
 const webhooks = new WebhooksTable({
@@ -100,6 +102,7 @@ function render() {
   webhooks.render(state);
   mails.follow(state);
   stored.follow(state);
+  checks.follow(state);
   rows.render();
   plot.render();
   renderTotals();

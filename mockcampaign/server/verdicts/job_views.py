@@ -48,6 +48,8 @@ class JobSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The rule or scenario that is next."""
     verdict: Verdict | None
     """Null until the end."""
+    has_result: bool
+    """Whether there are reports."""
     headline: str | None
     """The result of a check in one sentence."""
     trouble: str | None
@@ -74,6 +76,7 @@ def job_summary(job: VerdictJob) -> JobSummary:
         total=job.total,
         following=job.following,
         verdict=job.verdict,
+        has_result=result is not None,
         headline=None if result is None else result.headline,
         trouble=job.trouble if result is None or job.trouble is not None else result.trouble,
     )
