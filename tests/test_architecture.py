@@ -109,7 +109,7 @@ LEVELS = {
         < durability resilience < __init__
     """,
     "scenario": """
-        judge_store language replay stopped_run < expectations plan shape_file < check_shapes load selection judge
+        judge_store language stopped_run < expectations plan replay shape_file < check_shapes load selection judge
         < judge_journal probing < play < dry_run run
     """,
     "scenario.expectations": "attempt_groups delivery_times expected_text < api_calls < claims wait_condition",

@@ -22,7 +22,7 @@ PROBE_BYTES_MAX = 256 * 1024 * 1024
 TOO_LONG = "response longer than "
 """How the reason begins for which a transport ends a response that is too long."""
 
-HOW_TO_SELECT = "let the probe select events by placeholders (docs/how-to/check-a-consumer.md)"
+HOW_TO_SELECT = "let the probe select events by placeholders (documentation, “Check your consumer”)"
 """Advice for a probe that reports too much."""
 
 

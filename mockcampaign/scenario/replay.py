@@ -34,23 +34,41 @@ from mockcampaign.engine.journal import (
     Verified,
     WebhookChanged,
 )
+from mockcampaign.errors import ConsumerRejectsError
 from mockcampaign.faults import CallFault
+from mockcampaign.judging.responses.rejections import Rejections
 from mockcampaign.model import Authentication, Webhook
 from mockcampaign.policy import DAY
+from mockcampaign.scenario.stopped_run import Door, why_stopped
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Role
 from mockcampaign.shape.moment import write_moment
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
 
+_DOOR = Door(
+    run="the replay",
+    credentials="--basic-auth-file or --key-auth-file: a journal contains no credentials",
+    go_on="--despite-rejections",
+)
+
 
 class Replay:
     """Replays one journal once."""
 
     def __init__(
-        self, entries: Sequence[Entry], transport: Transport, *, target: str | None, authentication: Authentication
+        self,
+        entries: Sequence[Entry],
+        transport: Transport,
+        *,
+        target: str | None,
+        authentication: Authentication,
+        despite_rejections: bool = False,
     ) -> None:
-        """Give every webhook these credentials, since a journal contains none, and `target` unless that is None."""
+        """Give every webhook these credentials, since a journal contains none, and `target` unless that is None.
+
+        With `despite_rejections`, a consumer that accepts nothing does not end the replay.
+        """
         began = entries[0]
         assert isinstance(began, Began)
         # What was recorded in front of a consumer may have more webhooks than a client may create.
@@ -64,12 +82,15 @@ class Replay:
         self._authentication = authentication
         self._webhooks: dict[int, Webhook] = {}
         self._faults: dict[int, FaultInForce] = {}
+        self._rejections = Rejections()
+        self._goes_on = despite_rejections
+        self.campaign.journal.follow(self._rejections.note)
 
     async def play(self) -> None:
         """Replay the journal and let time pass until nothing is left to send.
 
-        Raises `ConsumerUnreachableError` as `Campaign.run` does, and `InvalidInputError` before anything is sent if the
-        transport cannot carry out a fault.
+        Raises `ConsumerUnreachableError` as `Campaign.run` does, `ConsumerRejectsError` if the consumer accepts
+        nothing, and `InvalidInputError` before anything is sent if the transport cannot carry out a fault.
         """
         campaign = self.campaign
         for entry in self._entries:
@@ -78,9 +99,20 @@ class Replay:
         for entry in self._entries[1:]:
             if isinstance(entry, Attempted) or entry.at > campaign.now:
                 # Batches that are due before the entry are sent before it.
-                await campaign.advance(max(entry.at - campaign.now, 0))
+                await campaign.wait(max(entry.at - campaign.now, 0), self._is_rejected)
+                self._check_accepted()
             self._repeat(entry)
-        await campaign.run()
+        await campaign.run(self._is_rejected)
+        self._check_accepted()
+
+    def _is_rejected(self) -> bool:
+        return not self._goes_on and self._rejections.found is not None
+
+    def _check_accepted(self) -> None:
+        found = self._rejections.found
+        if found is not None and not self._goes_on:
+            webhook = self.campaign.webhook(found.webhook_id)
+            raise ConsumerRejectsError(why_stopped(_DOOR, found, webhook, self.campaign.journal.entries))
 
     def _repeat(self, entry: Entry) -> None:
         campaign = self.campaign

@@ -644,16 +644,19 @@ def test_a_replay_can_wait_for_its_consumer(tmp_path: Path, target: tuple[str, .
 
 
 def test_a_replay_without_credentials_says_where_they_belong(tmp_path: Path) -> None:
-    written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 1m}\n"))
+    written(tmp_path, ("seed: 5\n", "seed: 5\npolicy: {event_age_max: 2m}\n"))
     with serve_in_thread(consumer_app()) as url:
         mockcampaign("run", ".", "--journal", "j.jsonl", folder=tmp_path, CONSUMER_URL=url)
     with serve_in_thread(consumer_app(basic_authentication=BasicAuthentication("acme", "geheim!"))) as url:
-        done = mockcampaign("replay", "j.jsonl", "--target", f"{url}/hook", folder=tmp_path)
-    assert done.returncode == 3
+        arguments = ("replay", "j.jsonl", "--target", f"{url}/hook")
+        stopped, whole = [mockcampaign(*arguments, *more, folder=tmp_path) for more in ((), ("--despite-rejections",))]
+    assert (stopped.returncode, whole.returncode) == (3, 3)
+    assert "the replay stopped after 10 attempts" in stopped.stdout
+    assert "give them (--basic-auth-file or --key-auth-file: a journal contains no credentials)" in stopped.stdout
     assert (
-        "the consumer responded 401, in all 6 attempts; a journal contains no credentials: give them with "
+        "the consumer responded 401, in all 12 attempts; a journal contains no credentials: give them with "
         "--basic-auth-file or --key-auth-file\n"
-    ) in done.stdout
+    ) in whole.stdout
 
 
 def test_webhooks_without_a_scenario_are_called_by_their_types() -> None:

@@ -71,7 +71,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
         say(f"  … and {len(violated) - 1} more like it (-v shows them)")
     all_found = _check_bugs(1 if seed is None else seed, color)
     say()
-    say("Next: start your own consumer, check it, and run these scenarios against it (see docs/README.md):")
+    say("Next: start your own consumer, check it, and run these scenarios against it (see the documentation):")
     say("  mockcampaign check http://127.0.0.1:8000/hook --probe http://127.0.0.1:8000/processed")
     say(f"  CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}")
     # Nothing is reported to GitHub: that the broken one is broken is no failure.

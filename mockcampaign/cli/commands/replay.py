@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="URL", help="Send to this consumer (default: the targets in the journal).")
 @credential_options("REPLAY")
 @wait_option
+@click.option("--despite-rejections", is_flag=True, help="Go on though the consumer accepts nothing.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
@@ -43,6 +44,7 @@ def replay(
     target: str | None,
     authentication: Authentication,
     wait_for_consumer: int,
+    despite_rejections: bool,
     strict: bool,
     ca_file: Path | None,
     insecure: bool,
@@ -79,7 +81,7 @@ def replay(
         for one in recorded:
             async with wire(ca_file, not insecure, routes) as transport:
                 try:
-                    await _play(one, transport, target, authentication, strict, results)
+                    await _play(one, transport, target, authentication, despite_rejections, strict, results)
                 finally:
                     print_scenario(results[-1], verbose, quiet, color)
 
@@ -110,6 +112,7 @@ async def _play(
     transport: Transport,
     target: str | None,
     authentication: Authentication,
+    despite_rejections: bool,
     strict: bool,
     results: list[ScenarioResult],
 ) -> None:
@@ -117,7 +120,13 @@ async def _play(
     from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
     from mockcampaign.scenario.replay import Replay
 
-    replayed = Replay(recorded.entries, transport, target=target, authentication=authentication)
+    replayed = Replay(
+        recorded.entries,
+        transport,
+        target=target,
+        authentication=authentication,
+        despite_rejections=despite_rejections,
+    )
     trouble: str | None = "interrupted"
     try:
         await replayed.play()
