@@ -2,7 +2,7 @@
 
 Each module beside this one is a benchmark that yields rows (`harness.py`): a measurement, a yardstick that ran in turns
 with it, the median ratio of at least five rounds, and their spread. `--write` writes their sections of RESULTS.md, and
-leaves the others. Exit status 1: a ratio is below its floor.
+leaves the others. Benchmarks that take minutes run only if they are named. Exit status 1: a ratio is below its floor.
 """
 
 from __future__ import annotations
