@@ -50,7 +50,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     "--state",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Keep webhooks, events and the journal in this file, and go on from it.  [default: in memory only]",
+    help="Keep all but the options in this file, and go on from it.  [default: in memory only]",
 )
 @click.option(
     "--fault",
