@@ -6,8 +6,9 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import pytest
@@ -53,21 +54,27 @@ def test_the_median_ratio_is_judged(aim: dict[str, float], ratios: tuple[float, 
     assert row.verdict == verdict
 
 
-def run(folder: Path, ratio: float, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+def run(
+    folder: Path, ratio: float, *arguments: str, files: Mapping[str, str] = MappingProxyType({})
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """Run the command in a copy that has one benchmark."""
     copy = folder / "tests" / "benchmarks"
     copy.mkdir(parents=True)
     for name in ("__main__.py", "harness.py"):
         (copy / name).write_bytes((TESTS / "benchmarks" / name).read_bytes())
     (copy / "planted.py").write_text(PLANTED.replace("RATIO", str(ratio)))
+    for name, text in files.items():
+        (copy / name).write_text(text)
     command = [sys.executable, "-m", "tests.benchmarks", "--json", "rows.json", *arguments]
     done = subprocess.run(command, cwd=folder, env={"PATH": ""}, capture_output=True, text=True)
     rows = folder / "rows.json"
     return done, json.loads(rows.read_bytes()) if rows.exists() else {}
 
 
-def test_a_ratio_below_its_floor_ends_with_status_1_after_everything_is_written(tmp_path: Path) -> None:
-    done, written = run(tmp_path, 0.3, "--write")
+def test_a_ratio_below_its_floor_ends_with_status_1_after_its_section_is_written(tmp_path: Path) -> None:
+    known = "# Results\n\n## gone\n\nold\n\n## peers\n\nkept\n\n## planted\n\nold\n"
+    files = {"RESULTS.md": known, "peers.py": "raise AssertionError('it runs only if it is named')"}
+    done, written = run(tmp_path, 0.3, "--write", files=files)
     assert done.returncode == 1
     assert done.stderr == "below its floor: speed\n"
     [row] = written["rows"]
@@ -76,6 +83,8 @@ def test_a_ratio_below_its_floor_ends_with_status_1_after_everything_is_written(
     page = (tmp_path / "tests" / "benchmarks" / "RESULTS.md").read_text()
     assert "| speed | 1 | 2 | 0.3 (0.2 to 0.9) | at least 0.8, floor 0.4 | BELOW ITS FLOOR |" in page
     assert "| other | skipped: no tool |" in page
+    assert "\n## peers\n\nkept\n\n## planted\n\nPlanted.\n" in page
+    assert "old" not in page
 
 
 def test_a_ratio_that_is_only_short_of_its_aim_ends_well(tmp_path: Path) -> None:
