@@ -27,6 +27,7 @@ from mockcampaign.check.examined import (
     Unrepeatable,
     failed,
 )
+from mockcampaign.check.probes.question import Found
 from mockcampaign.check.reproduction import reproduce
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules import AVAILABILITY, BASICS, CATALOGUE, FAMILIES, RECOVERY, STORE, TELLING
@@ -75,6 +76,12 @@ RECENT = 10 * HOUR
 """Virtual milliseconds before now at which the first rule starts."""
 
 
+ELEMENTS_MANY = 2_000
+"""Number of elements in a response of the probe from which on it is asked for as rarely as possible."""
+
+WAITING_MAX = 16
+"""Most rules whose results wait for one reading of the store: what is wrong should be known soon."""
+
 SHARE_MAX, SHARE_MAX_SLOW = 0.6, 0.25
 """Part of the remaining time that one rule may take, also where the consumer is slow."""
 
@@ -116,6 +123,30 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     varied: tuple[tuple[str, Examination], ...] = ()
     """Results for the same rule under variations of the sender, by the name of the variation."""
 
+
+class _Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a rule, which the store may have to confirm."""
+
+    rule: Rule
+    outcome: Judgement
+    facts: tuple[AnyFact, ...]
+    examined: Examined | None = None
+    bench: Bench | None = None
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether the result depends on what the rule has assumed of the store, instead of reading it."""
+        return self.bench is not None and self.bench.store.has_assumed and self.outcome != "could-not-tell"
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether no other rule has to know the result."""
+        needs_nothing = self.outcome == "not-exercised" and all(isinstance(fact, Needs) for fact in self.facts)
+        return self.outcome == "pass" or needs_nothing
+
+
+_Stopped = tuple[Judgement, AnyFact] | None
+"""The result for all further rules if none of them can be examined."""
 
 _ORDER = [rule.id for rule in sorted(CATALOGUE, key=lambda rule: rule.stage)]
 """Ids of all rules, in the order in which they are examined."""
@@ -164,6 +195,8 @@ class Examiner:
         self._remembering = 0
         """Milliseconds of waiting for the consumer to forget what it has stored, which no budget limits."""
         self._other_deliveries = NO_DELIVERIES
+        self._waiting: list[_Result] = []
+        """Results that are not among the examinations yet, in their order."""
         self._is_settled = False
         """Whether the store was seen to contain everything that was sent so far."""
 
@@ -189,22 +222,22 @@ class Examiner:
                 f"no rule was examined within the budget of {format_duration(self._settings.budget)} (--budget): the "
                 "consumer did not respond, or its store never settled"
             ) from None
-        stopped: tuple[Judgement, AnyFact] | None = None
-        while len(self.examinations) < len(self.rules):
+        stopped: _Stopped = None
+        while self._begun < len(self.rules):
             self._hurry()
-            rule = self.rules[len(self.examinations)]
+            rule = self.rules[self._begun]
             missing = self._missing(rule)
             if missing is not None:
-                self._add(rule, "not-exercised", (Needs(need=missing),))
+                self._note(rule, "not-exercised", (Needs(need=missing),))
             elif stopped is not None and not self._is_examined_anyway(rule):
-                self._add(rule, stopped[0], (stopped[1],))
+                self._note(rule, stopped[0], (stopped[1],))
             elif (violated := self._violated_dependency(rule)) is not None:
-                self._add(rule, "not-exercised", (DependsOn(rule_id=violated),))
+                self._note(rule, "not-exercised", (DependsOn(rule_id=violated),))
             elif self.context.event_budget.reached is not None:
-                self._add(rule, "not-exercised", self.context.event_budget.reached.facts)
+                self._note(rule, "not-exercised", self.context.event_budget.reached.facts)
             elif self._time_for(rule) <= 0:
                 not_reached = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
-                self._add(rule, "could-not-tell", (not_reached,))
+                self._note(rule, "could-not-tell", (not_reached,))
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
@@ -216,6 +249,84 @@ class Examiner:
                 self._rejected_in_a_row = self._rejected_in_a_row + 1 if len(rejections) > before else 0
                 if stopped is None and self._rejected_in_a_row >= REJECTED_IN_A_ROW:
                     stopped = "not-exercised", NotReached(why="unavailable", rule_id=AVAILABILITY)
+            if not self._may_wait:
+                stopped = await self._confirm() or stopped
+
+    @property
+    def _begun(self) -> int:
+        return len(self.examinations) + len(self._waiting)
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether results may wait for a later reading of the store."""
+        assumed = sum(result.is_assumed for result in self._waiting)
+        following = self.rules[self._begun : self._begun + 1]
+        return (
+            0 < assumed < WAITING_MAX
+            and self._waiting[-1].may_wait
+            and all(rule.stage < Stage.BAD_REQUESTS for rule in following)
+            and bool(following)
+        )
+
+    def _defers(self, rule: Rule) -> bool:
+        """Return whether a rule may assume that the store agrees until a reading that others need as well."""
+        probe = self.context.probe
+        return (
+            probe is not None
+            and probe.reports_events
+            and not self.context.counters
+            and self.context.incidents.elements_read >= ELEMENTS_MANY
+            and self._settings.settle == 0
+            and Stage.FIRST < rule.stage < Stage.END
+            and rule.prepare is None
+            and rule.role is None
+            and not rule.is_timely
+        )
+
+    async def _confirm(self) -> _Stopped:
+        """Add the results that wait. One reading of the store shows whether what they assume is so.
+
+        Return the same as `_examine`.
+        """
+        stopped: _Stopped = None
+        reading: Found | None = None
+        unread: AnyFact | None = None
+        assuming = [result.bench for result in self._waiting if result.bench is not None and result.is_assumed]
+        if assuming:
+            try:
+                async with asyncio.timeout(max(self._left(), 0)):
+                    reading = await assuming[-1].store.read()
+            except CouldNotTellError as error:
+                unread = Inconclusive(message=str(error))
+            except TimeoutError:
+                unread = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
+        while self._waiting:
+            result = self._waiting[0]
+            if result.bench is None or not result.is_assumed:
+                self._add_next()
+            elif (violated := self._violated_dependency(result.rule)) is not None:
+                # It was violated by then, which only the reading has shown.
+                self._add_next("not-exercised", (DependsOn(rule_id=violated),))
+            elif reading is None:
+                assert unread is not None
+                self._add_next("could-not-tell", (unread,))
+            elif await result.bench.store.agrees(reading):
+                self._add_next()
+            else:
+                again = result.bench.again()
+                again.count_in(result.bench)
+                self._waiting[0], others = await self._examine_on(result.rule, again)
+                stopped = others or stopped
+                self._add_next()
+        return stopped
+
+    def _add_next(self, outcome: Judgement | None = None, facts: tuple[AnyFact, ...] = ()) -> None:
+        """Add the first result that waits, or another one in its place."""
+        result = self._waiting.pop(0)
+        if outcome is None:
+            self._add(result.rule, result.outcome, result.facts, result.examined, result.bench)
+        else:
+            self._add(result.rule, outcome, facts, None, result.bench)
 
     @property
     def _is_poisoned(self) -> bool:
@@ -233,6 +344,11 @@ class Examiner:
 
     def add_not_reached(self) -> None:
         """Add a result for each rule that was not reached because the check was interrupted."""
+        while self._waiting:
+            if self._waiting[0].is_assumed:
+                self._add_next("could-not-tell", (Unfinished(why="interrupted"),))
+            else:
+                self._add_next()
         for rule in self.rules[len(self.examinations) :]:
             self._add(rule, "could-not-tell", (NotReached(why="interrupted"),))
 
@@ -275,7 +391,7 @@ class Examiner:
         if self._hurries or transport.requests < REQUESTS_BEFORE_HURRY or needed <= self._settings.budget:
             return
         self._hurries = True
-        done = len(self.examinations)
+        done = self._begun
         rest = self.rules[done:]
         usual = [rule for rule in rest if rule.stage is Stage.USUAL]
         telling = sorted((rule for rule in usual if rule.id in TELLING), key=lambda rule: TELLING.index(rule.id))
@@ -378,18 +494,30 @@ class Examiner:
         ago = ago * time_factor(self._settings.shape) if rule.prepare is not None or not rule.span else rule.span
         return Bench(self.context, RuleSlot(rule_id=rule.id, start=self._settings.now - ago, number=number))
 
-    async def _examine(self, rule: Rule) -> tuple[Judgement, AnyFact] | None:
+    async def _examine(self, rule: Rule) -> _Stopped:
         """Examine a rule. Return the result for all rules after it if none of them can be examined, or None."""
         bench = self._prepared.pop(rule.id, None) or self._bench_of(rule)
+        if self._defers(rule):
+            bench.store.defer()
+        result, stopped = await self._examine_on(rule, bench)
+        self._waiting.append(result)
+        return stopped
+
+    def _note(self, rule: Rule, outcome: Judgement, facts: tuple[AnyFact, ...]) -> None:
+        self._waiting.append(_Result(rule=rule, outcome=outcome, facts=facts, bench=self._prepared.pop(rule.id, None)))
+
+    async def _examine_on(self, rule: Rule, bench: Bench) -> tuple[_Result, _Stopped]:
         examined: Examined | None = None
         facts: tuple[AnyFact, ...] = ()
         outcome: Judgement = "could-not-tell"
-        stopped: tuple[Judgement, AnyFact] | None = None
+        stopped: _Stopped = None
+        is_complete = False
         try:
             bench.seconds = self._share(rule)
             async with asyncio.timeout(bench.seconds) as limit:
                 await bench.store.begin(bench.nobodys_event(), is_settled=self._is_settled)
                 alone = await _examined(rule, bench)
+                is_complete = True
                 # Only both together are a result: a counter that cannot be read leaves the rule inconclusive.
                 examined, bench = await _by_counters(rule, bench, alone) if alone.holds else (alone, bench)
         except PoisonedError:
@@ -398,6 +526,7 @@ class Examiner:
             if poison is not None and all(one.id != RECOVERY for one in self.rules):
                 examined = since_poison(bench, poison)
         except SkipRule as error:
+            is_complete = True
             outcome, facts = "not-exercised", error.facts
         except ConsumerDiedError as error:
             examined = failed(error.fact)
@@ -424,13 +553,17 @@ class Examiner:
             facts = (unfinished,)
             examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:
-            self._add(rule, "could-not-tell", (Unfinished(why="interrupted"), *self._still_broken()), None, bench)
+            interrupted = (Unfinished(why="interrupted"), *self._still_broken())
+            self._waiting = [one for one in self._waiting if one.rule is not rule]
+            self._waiting.append(_Result(rule=rule, outcome="could-not-tell", facts=interrupted, bench=bench))
             raise
         except Exception as error:
             # Our own failure: it is not the consumer's, and what is known so far stays valid.
             last = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(last.filename).name}:{last.lineno}"
             facts = (OwnTrouble(error=type(error).__name__, message=str(error), place=place),)
+        if not is_complete:
+            bench.store.assume_nothing()
         if self.context.incidents.still_broken:
             facts = (*(fact for fact in facts if fact not in self._still_broken()), *self._still_broken())
             stopped = "could-not-tell", NotReached(why="still-broken", rule_id=rule.id)
@@ -441,8 +574,7 @@ class Examiner:
             if rule.id == BASICS and not examined.holds:
                 stopped = "not-exercised", NotReached(why="basics-violated", rule_id=BASICS)
         self._is_settled = bench.store.is_settled(self._is_settled)
-        self._add(rule, outcome, facts, examined, bench)
-        return stopped
+        return _Result(rule=rule, outcome=outcome, facts=facts, examined=examined, bench=bench), stopped
 
     def _still_broken(self) -> tuple[AnyFact, ...]:
         message = self.context.incidents.still_broken
@@ -456,7 +588,6 @@ class Examiner:
         examined: Examined | None = None,
         bench: Bench | None = None,
     ) -> None:
-        bench = bench or self._prepared.pop(rule.id, None)
         entries = None if bench is None else bench.campaign.journal.entries
         wrong = outcome in ("fail", "warn")
         self._own_software |= accepting_software(entries or ())

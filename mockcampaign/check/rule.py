@@ -76,6 +76,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Where a violation shows: in the stored events, in their fields, or in the responses alone."""
     on_one_connection: bool = False
     """Whether its requests follow each other on one connection."""
+    is_timely: bool = False
+    """Whether it matters when an event is stored, so that the store is read at that moment and not later."""
     repeats: bool = False
     """Whether each of its batches is sent twice."""
     draws: bool = False

@@ -45,6 +45,9 @@ FROM_NOW = 1_000_000
 COUNTERS_FROM = 900_000
 """Number from which on the benches that read counters are numbered."""
 
+AGAIN = 800_000
+"""Number of the bench on which a rule is examined again."""
+
 NO_VALUES: Values = {}
 
 BUSY = 500
@@ -126,6 +129,12 @@ class Bench:
         counter = self.context.counters[number]
         context = msgspec.structs.replace(self.context, probe=counter.probe)
         other = Bench(context, self.slot.another(COUNTERS_FROM + number, start=self.slot.start))
+        other.seconds = self.seconds
+        return other
+
+    def again(self) -> Bench:
+        """Return a further bench of the same rule, with other events, on which it can be examined again."""
+        other = Bench(self.context, self.slot.another(AGAIN, start=self.slot.start))
         other.seconds = self.seconds
         return other
 

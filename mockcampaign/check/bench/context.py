@@ -58,6 +58,8 @@ class Incidents(msgspec.Struct, kw_only=True):
     """The batch from which the consumer has not recovered, if there is one."""
     probe_worked: bool = False
     """Whether the probe has been read since the check began."""
+    elements_read: int = 0
+    """Number of elements in the newest response of the probe."""
     still_broken: str = ""
     """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
 

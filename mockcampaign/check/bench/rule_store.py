@@ -34,6 +34,12 @@ AGREEING_PART = 20
 for all of it: an event that is stored twice is stored once before."""
 
 
+Look = Callable[[], Awaitable[tuple[Difference, Found]]]
+"""Returns how the store differs at this moment, and what is stored."""
+
+AGREEMENT = Difference(missing=(), surplus=(), altered=())
+
+
 class RuleStore:
     """The consumer's store as far as it holds one rule's events, whatever else was stored before and meanwhile."""
 
@@ -60,6 +66,11 @@ class RuleStore:
         """Events in canonical form, by serial."""
         self._read = 0
         """Number of entries of the ledger's `happened` that are in `_sent`."""
+        self._is_deferring = False
+        self._deferred: list[Look] = []
+        """How to see whether the store agrees, wherever that was assumed."""
+        self._reading: Found | None = None
+        """A response of the probe by which assumptions are confirmed, instead of another one."""
         self._compared: tuple[int, Counter[bytes], Counter[bytes]] = (-1, Counter(), Counter())
         """Length of the journal, and what it required of the store and allowed in it then."""
 
@@ -110,6 +121,8 @@ class RuleStore:
 
     async def _ask(self, probe: StoreProbe, question: Question) -> Found:
         """Return what the probe reports. Raise `ProbeFailedError` if it cannot be read any more."""
+        if self._reading is not None:
+            return self._reading
         try:
             found = await probe.ask(question)
         except CouldNotTellError as error:
@@ -117,6 +130,7 @@ class RuleStore:
                 raise ProbeFailedError(str(error)) from None
             raise
         self._incidents.probe_worked = True
+        self._incidents.elements_read = 1 if isinstance(found, int) else len(found)
         return found
 
     async def _count(self, probe: StoreProbe, question: Question) -> int:
@@ -128,6 +142,38 @@ class RuleStore:
         entries = reversed(self._campaign.journal.entries)
         last = next((entry for entry in entries if isinstance(entry, Attempted | Requested | Probed)), None)
         return before if last is None else isinstance(last, Probed)
+
+    def defer(self) -> None:
+        """Assume from now on that the store agrees, so that one reading can confirm it for several rules."""
+        self._is_deferring = True
+
+    @property
+    def has_assumed(self) -> bool:
+        """Whether the store was assumed to agree, so that it has to be read yet."""
+        return bool(self._deferred)
+
+    def assume_nothing(self) -> None:
+        """Forget what was assumed: the rule has ended for another reason."""
+        self._deferred.clear()
+
+    async def read(self) -> Found:
+        """Return a response of the probe that has the events of this rule, and of others if it does not select."""
+        assert self.probe is not None
+        return await self._ask(self.probe, self.question)
+
+    async def agrees(self, reading: Found) -> bool:
+        """Return whether the store agrees wherever that was assumed, by a reading after the rule."""
+        self._reading = reading
+        try:
+            for look in self._deferred:
+                found, stored = await look()
+                if found:
+                    return False
+            self._campaign.journal.append(self._probed(stored))
+        finally:
+            self._reading = None
+        self.assume_nothing()
+        return True
 
     async def stored(self) -> Found:
         """Return this rule's own stored events, or how many were stored since the rule began.
@@ -178,7 +224,19 @@ class RuleStore:
 
         An event that was emitted repeatedly may be stored as often, and must be stored once if it was acknowledged.
         """
-        return (await self.settled(self.difference_now))[0]
+        if not self._is_deferring:
+            return (await self.settled(self.difference_now))[0]
+        mails, (required, _) = frozenset(self.question.mails), self._required_and_allowed()
+
+        async def look() -> tuple[Difference, Found]:
+            stored = await self.stored()
+            assert not isinstance(stored, int), "a number is not deferred"
+            # What the rule has sent since may be stored as well.
+            allowed = self._required_and_allowed()[1]
+            ours = Counter(map(self.shown, events_of(stored, mails, self.question.keyed)))
+            return difference(required, allowed, ours, self.question.shapes[0]), stored
+
+        return self._assume(look)
 
     async def difference_of(self, events: Sequence[Event]) -> Difference:
         """Return how the store differs in these events, each of which must be stored once."""
@@ -194,9 +252,17 @@ class RuleStore:
             if isinstance(stored, int):
                 return await self.difference_now()
             ours = Counter(map(self.shown, events_of(stored, mails, self.question.keyed)))
+            if self._reading is not None:
+                # Further events of these mails may have been sent since.
+                sent = self._required_and_allowed()[1]
+                ours -= Counter({event: times for event, times in sent.items() if event not in allowed})
             return difference(required, allowed, ours, self.question.shapes[0]), stored
 
-        return (await self.settled(look))[0]
+        return self._assume(look) if self._is_deferring else (await self.settled(look))[0]
+
+    def _assume(self, look: Look) -> Difference:
+        self._deferred.append(look)
+        return AGREEMENT
 
     async def loss_of(self, events: Sequence[Event]) -> Difference | None:
         """Return which of these events, the newest ones, are missing; None if all of them are stored, altered or not.
@@ -220,7 +286,7 @@ class RuleStore:
         surplus = max(0, found.surplus_count - before)
         return msgspec.structs.replace(found, missing=(), altered=(), missing_count=0, surplus_count=surplus)
 
-    async def settled(self, look: Callable[[], Awaitable[tuple[Difference, Found]]]) -> tuple[Difference, Found]:
+    async def settled(self, look: Look) -> tuple[Difference, Found]:
         """Look until the store agrees, or has differed in the same way for as long as it may take to settle."""
         waited = 0
         before: Difference | None = None
