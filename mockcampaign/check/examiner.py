@@ -76,10 +76,11 @@ RECENT = 10 * HOUR
 """Virtual milliseconds before now at which the first rule starts."""
 
 
-ELEMENTS_MANY = 2_000
-"""Number of elements in a response of the probe from which on it is asked for as rarely as possible."""
+ELEMENTS_MANY = 25_000
+"""Number of elements in a response of the probe from which on it is asked for as rarely as possible. One check alone
+stores fewer."""
 
-WAITING_MAX = 16
+WAITING_MAX = 24
 """Most rules whose results wait for one reading of the store: what is wrong should be known soon."""
 
 SHARE_MAX, SHARE_MAX_SLOW = 0.6, 0.25
@@ -197,6 +198,8 @@ class Examiner:
         self._other_deliveries = NO_DELIVERIES
         self._waiting: list[_Result] = []
         """Results that are not among the examinations yet, in their order."""
+        self._is_trusted = True
+        """Whether the store was never seen to disagree where that was assumed."""
         self._is_settled = False
         """Whether the store was seen to contain everything that was sent so far."""
 
@@ -264,7 +267,7 @@ class Examiner:
         return (
             0 < assumed < WAITING_MAX
             and self._waiting[-1].may_wait
-            and all(rule.stage < Stage.BAD_REQUESTS for rule in following)
+            and all(rule.stage < Stage.END for rule in following)
             and bool(following)
         )
 
@@ -275,6 +278,7 @@ class Examiner:
             probe is not None
             and probe.reports_events
             and not self.context.counters
+            and self._is_trusted
             and self.context.incidents.elements_read >= ELEMENTS_MANY
             and self._settings.settle == 0
             and Stage.FIRST < rule.stage < Stage.END
@@ -313,12 +317,18 @@ class Examiner:
             elif await result.bench.store.agrees(reading):
                 self._add_next()
             else:
-                again = result.bench.again()
+                again = result.bench.again(self._start_again(result.rule))
                 again.count_in(result.bench)
                 self._waiting[0], others = await self._examine_on(result.rule, again)
                 stopped = others or stopped
+                self._is_trusted = self._is_trusted and self._waiting[0].outcome == "pass"
                 self._add_next()
         return stopped
+
+    def _start_again(self, rule: Rule) -> int:
+        """Return when a rule starts that is examined again: after all that have begun, and before the next one."""
+        newest = rule if rule.span else self._waiting[-1].rule
+        return self._start_of(newest) + SLOT // 2
 
     def _add_next(self, outcome: Judgement | None = None, facts: tuple[AnyFact, ...] = ()) -> None:
         """Add the first result that waits, or another one in its place."""
@@ -488,11 +498,14 @@ class Examiner:
         return None
 
     def _bench_of(self, rule: Rule) -> Bench:
-        number = self._numbers[rule.id]
+        slot = RuleSlot(rule_id=rule.id, start=self._start_of(rule), number=self._numbers[rule.id])
+        return Bench(self.context, slot)
+
+    def _start_of(self, rule: Rule) -> int:
         # A rule that begins before all others sends events that are older than theirs, too.
-        ago = RECENT + SLOT if rule.prepare is not None else RECENT - number * SLOT
+        ago = RECENT + SLOT if rule.prepare is not None else RECENT - self._numbers[rule.id] * SLOT
         ago = ago * time_factor(self._settings.shape) if rule.prepare is not None or not rule.span else rule.span
-        return Bench(self.context, RuleSlot(rule_id=rule.id, start=self._settings.now - ago, number=number))
+        return self._settings.now - ago
 
     async def _examine(self, rule: Rule) -> _Stopped:
         """Examine a rule. Return the result for all rules after it if none of them can be examined, or None."""

@@ -22,7 +22,7 @@ _NO_STORE_HAS_TO_HOLD = re.compile("[\0\ufffd\ud800-\udfff]")
 """The characters of the list, and what stands in their place, in text."""
 
 KEYS_REMEMBERED = 65_536
-"""How many keys `comparable_key` remembers: a store is read hundreds of times, and its events have the same keys."""
+"""How many unusual keys `comparable_key` remembers: a store is read often, and its events have the same keys."""
 
 
 def comparable(event: bytes) -> bytes:
@@ -32,7 +32,13 @@ def comparable(event: bytes) -> bytes:
     return _NOTHING.sub(rb"\1", event)
 
 
-@functools.lru_cache(maxsize=KEYS_REMEMBERED, typed=True)
 def comparable_key(key: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Return what identifies the mail of an event without any character that no store has to hold."""
+    if len(key) == 1 and isinstance(one := key[0], str) and one.isascii() and "\0" not in one:
+        return key  # as nearly all of them, of which a store may have more than are remembered
+    return _without(key)
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED, typed=True)
+def _without(key: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(_NO_STORE_HAS_TO_HOLD.sub("", one) if isinstance(one, str) else one for one in key)

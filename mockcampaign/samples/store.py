@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ class Store:
         self._path = path
         self._events: dict[Identity, Event] = {}
         self._groups: dict[str, list[Identity]] = {}
-        self._grouped = 0
+        self._ungrouped: list[Identity] = []
+        """Identities of the newest events, which are in no group yet."""
         self.group = group
         if path is not None:
             self._load(path)
@@ -46,6 +46,7 @@ class Store:
         if self._path is not None and new:
             _append(self._path, b"".join(msgspec.json.encode((*row, new[row])) + b"\n" for row in new))
         self._events |= new
+        self._ungrouped += new
 
     def events(self) -> list[Event]:
         """Return all stored events."""
@@ -53,9 +54,9 @@ class Store:
 
     def of_group(self, group: str) -> list[Event]:
         """Return the stored events of a group."""
-        for identity in islice(self._events, self._grouped, None):
+        for identity in self._ungrouped:
             self._groups.setdefault(self.group(self._events[identity]), []).append(identity)
-        self._grouped = len(self._events)
+        self._ungrouped.clear()
         return [self._events[identity] for identity in self._groups.get(group, ())]
 
     def _load(self, path: Path) -> None:
@@ -66,6 +67,7 @@ class Store:
         for line in lines:
             key, number, event = msgspec.json.decode(line, type=tuple[bytes, int, Event])
             self._events[key, number] = event
+            self._ungrouped.append((key, number))
         _append(path, b"")
 
 

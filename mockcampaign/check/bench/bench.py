@@ -132,9 +132,9 @@ class Bench:
         other.seconds = self.seconds
         return other
 
-    def again(self) -> Bench:
-        """Return a further bench of the same rule, with other events, on which it can be examined again."""
-        other = Bench(self.context, self.slot.another(AGAIN, start=self.slot.start))
+    def again(self, start: int) -> Bench:
+        """Return a further bench of the same rule, with other events, on which it can be examined again from then."""
+        other = Bench(self.context, self.slot.another(AGAIN, start=start))
         other.seconds = self.seconds
         return other
 

@@ -15,7 +15,7 @@ from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.question import Found, Question
 from mockcampaign.check.probes.shown_fields import ShownFields
 from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
-from mockcampaign.check.probes.stored_list import events_of
+from mockcampaign.check.probes.stored_list import StoredList, events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import Probe, canonical
@@ -159,7 +159,8 @@ class RuleStore:
     async def read(self) -> Found:
         """Return a response of the probe that has the events of this rule, and of others if it does not select."""
         assert self.probe is not None
-        return await self._ask(self.probe, self.question)
+        found = await self._ask(self.probe, self.question)
+        return found if isinstance(found, StoredList | int) else StoredList(found)
 
     async def agrees(self, reading: Found) -> bool:
         """Return whether the store agrees wherever that was assumed, by a reading after the rule."""

@@ -51,7 +51,8 @@ class StoredList(list[Any]):
         for shape in shapes:
             index = self._indexes.setdefault(tuple(field.path for field in shape.key_fields), _Index())
             index.read(self, shape)
-            found.update(position for mail in mails for position in index.positions.get(mail, ()))
+            for mail in mails:
+                found.update(index.positions_of(mail))
         # A list that begins with this one may have added others.
         return [self[position] for position in sorted(found) if position < len(self)]
 
@@ -61,13 +62,23 @@ class _Index:
 
     def __init__(self) -> None:
         self._length = 0
-        self.positions: dict[Hashable, list[int]] = {}
+        self._positions: dict[Hashable, int | list[int]] = {}
+        """Most mails have one event. A list for each would keep the garbage collector busy."""
+
+    def positions_of(self, mail: Hashable) -> Sequence[int]:
+        found = self._positions.get(mail, ())
+        return (found,) if isinstance(found, int) else found
 
     def read(self, elements: StoredList, shape: Shape) -> None:
         for position in range(self._length, len(elements)):
             mail = mail_of(elements[position], shape)
-            if mail is not None:
-                self.positions.setdefault(mail, []).append(position)
+            if mail is None:
+                continue
+            before = self._positions.setdefault(mail, position)
+            if isinstance(before, list):
+                before.append(position)
+            elif before != position:
+                self._positions[mail] = [before, position]
         self._length = max(self._length, len(elements))
 
 
@@ -87,9 +98,10 @@ class ListReader:
         more = self._elements_after_known(text)
         if more is None:
             decoded = json_text.decode(text)
-            if isinstance(decoded, list):
-                self._note(text, StoredList(decoded))
-            return decoded
+            if not isinstance(decoded, list):
+                return decoded
+            self._note(text, StoredList(decoded))
+            return self._known
         if more:
             self._note(text, StoredList([*self._known, *more], self._known))
         return self._known
