@@ -35,7 +35,7 @@ def comparable(event: bytes) -> bytes:
 def comparable_key(key: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Return what identifies the mail of an event without any character that no store has to hold."""
     if len(key) == 1 and isinstance(one := key[0], str) and one.isascii() and "\0" not in one:
-        return key  # as nearly all of them, of which a store may have more than are remembered
+        return key  # as nearly all of them are, and a store may have more than are remembered
     return _without(key)
 
 
