@@ -13,6 +13,7 @@ from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
+from mockcampaign.judging.responses.rejections import is_misdirected
 from mockcampaign.report import sentences
 from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
@@ -35,7 +36,7 @@ from mockcampaign.scenario.language.expect import (
     VerifiedAs,
 )
 from mockcampaign.scenario.language.plain_values import fits
-from mockcampaign.scenario.language.steps import AdvanceStep, RunStep, VerifyStep
+from mockcampaign.scenario.language.steps import DESPITE_REJECTIONS, AdvanceStep, RunStep, VerifyStep
 from mockcampaign.scenario.plan import (
     EMITTING,
     ApiExpected,
@@ -69,12 +70,11 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
             finding(expectation, seen, now, webhook_ids=plan.webhook_ids, shapes=plan.known_shapes)
             for expectation in step.expectations
         ]
-    if nothing_sent(plan, entries) is not None:
-        # The scenario has forgotten something, which is no failure of the consumer.
+    mistake = own_mistake(plan, entries)
+    if mistake is not None:
+        # The scenario or its URL is wrong, which is no failure of the consumer.
         findings = [
-            msgspec.structs.replace(one, outcome="not-exercised", actual="nothing was sent")
-            if one.outcome == "fail"
-            else one
+            msgspec.structs.replace(one, outcome="not-exercised", actual=mistake) if one.outcome == "fail" else one
             for one in findings
         ]
     return rules, findings
@@ -129,11 +129,22 @@ def _judge(
             assert_never(expectation)
 
 
-def nothing_sent(plan: Plan, entries: Sequence[Entry]) -> str | None:
-    """Return why a scenario with events has sent none of them, or None if some step lets time pass."""
+def own_mistake(plan: Plan, entries: Sequence[Entry]) -> str | None:
+    """Return why a scenario with events shows nothing of its consumer although it fails, or None.
+
+    Either no step lets time pass, or each attempt was rejected for its path or credentials, which nobody expects.
+    """
+    attempts = [entry for entry in entries if isinstance(entry, Attempted)]
+    if attempts:
+        if expects_rejections(plan) or any(entry.faults or not is_misdirected(entry.outcome) for entry in attempts):
+            return None
+        return (
+            f"the consumer {attempts[-1].outcome.describe()} to every attempt: most likely the path or the credentials "
+            "are wrong"
+        )
     emits = any(isinstance(step.action, EMITTING) and not isinstance(step.action, VerifyStep) for step in plan.steps)
     passes = any(isinstance(step.action, AdvanceStep | RunStep | WaitUntil) for step in plan.steps)
-    if not emits or passes or any(isinstance(entry, Attempted) for entry in entries):
+    if not emits or passes:
         return None
     return "nothing was sent, because no step lets time pass: add `run: until-idle` after the events"
 
@@ -143,9 +154,9 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
 
     Return None if it delivered events, or if the scenario expects that it delivers none.
     """
-    unsent = nothing_sent(plan, entries)
-    if unsent is not None and not any(_means_nothing_delivered(one.claim) for one in plan.expectations):
-        return unsent
+    mistake = own_mistake(plan, entries)
+    if mistake is not None and not any(_means_nothing_delivered(one.claim) for one in plan.expectations):
+        return mistake
     ledger = Ledger.of(entries)
     why, pending = nothing_shown(ledger), ledger.deliveries.pending
     # Expectations before the last events do not apply to these.
@@ -163,7 +174,9 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
 
 
 def expects_rejections(plan: Plan) -> bool:
-    """Return whether the scenario says that the consumer may accept nothing: by its policy, or by what it expects."""
+    """Return whether the scenario says that the consumer may accept nothing: by policy, step or expectation."""
+    if any(isinstance(step.action, RunStep) and step.action.until == DESPITE_REJECTIONS for step in plan.steps):
+        return True
     policy = plan.scenario.policy.policy()
     if policy.simulate_after or policy.suspend_after:
         return True

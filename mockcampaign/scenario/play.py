@@ -11,7 +11,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.engine.journal import Happened, StepReached
 from mockcampaign.errors import ConsumerRejectsError, InvalidInputError, MockcampaignError
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.judging.responses.rejections import Rejections
+from mockcampaign.judging.responses.rejections import Rejections, is_misdirected
 from mockcampaign.model import EventType, Webhook
 from mockcampaign.scenario.expectations.api_calls import ApiCondition
 from mockcampaign.scenario.expectations.wait_condition import condition
@@ -217,7 +217,7 @@ class Player:
             case AdvanceStep(duration=duration):
                 await campaign.advance(duration)
             case RunStep():
-                await self._run(action)
+                await self._run()
             case ProbeStep():
                 await self._record_probe()
             case Expect():
@@ -225,9 +225,9 @@ class Player:
             case _:
                 assert_never(action)
 
-    async def _run(self, step: RunStep) -> None:
+    async def _run(self) -> None:
         campaign, rejections = self.campaign, self._rejections
-        if step.until == DESPITE_REJECTIONS or expects_rejections(self.plan):
+        if expects_rejections(self.plan):
             await campaign.run()
             return
         rejections.begin()
@@ -235,7 +235,7 @@ class Player:
         if rejections.found is not None:
             webhook = campaign.webhook(rejections.found.webhook_id)
             why = why_stopped(_DOOR, rejections.found, webhook, campaign.journal.entries)
-            if rejections.found.is_misdirected:
+            if is_misdirected(rejections.found.outcome):
                 raise ConsumerRejectsError(why)
             self.stopped = self.stopped or why
 

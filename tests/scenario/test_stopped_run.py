@@ -103,6 +103,13 @@ RUN = "run: until-idle"
             "inconclusive: nothing was sent",
         ),
         (responding(200), (EMIT, "expect: {opens: {delivered: 0, pending: 2}}"), 0, "compliant"),
+        (
+            responding(404),
+            (EMIT, "advance: 1m", "expect: {opens: {delivered: 2}}"),
+            3,
+            "inconclusive: the consumer",
+        ),
+        (responding(503), (EMIT, "advance: 1m", "expect: {opens: {delivered: 2}}"), 1, "NOT COMPLIANT"),
         (responding(404), (EMIT, "advance: 2m", "expect: {opens: {attempts: 12, delivered: 0}}"), 0, "compliant"),
     ],
 )

@@ -21,6 +21,11 @@ MISDIRECTED = frozenset({401, 403, 404, 405, 410})
 """Statuses that say that a request is wrong in its path or its credentials, which is not the consumer's fault."""
 
 
+def is_misdirected(outcome: Outcome) -> bool:
+    """Return whether a response says that path or credentials are wrong."""
+    return isinstance(outcome, Responded) and outcome.status in MISDIRECTED
+
+
 class NothingAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook whose attempts were all rejected."""
 
@@ -31,11 +36,6 @@ class NothingAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of the newest one."""
     events: int
     """Number of events in its batch."""
-
-    @property
-    def is_misdirected(self) -> bool:
-        """Whether the response says that path or credentials are wrong."""
-        return isinstance(self.outcome, Responded) and self.outcome.status in MISDIRECTED
 
 
 class Rejections:
