@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from mockcampaign.samples.consumer import serve_consumer
 from mockcampaign.server.consumer_probe import ProbeOptions
@@ -130,3 +131,21 @@ def test_expectations_that_nobody_could_judge_are_rejected(body: Any, error: str
         server.create()
         answer = server.control("POST", "/expect", body)
     assert (answer.status_code, answer.json()["error"].startswith(error)) == (400, True), answer.text
+
+
+def test_a_secret_that_the_consumer_stores_is_masked(httpserver: HTTPServer) -> None:
+    secret = "unmistakable-5ecret"
+    httpserver.expect_request("/hook").respond_with_data("")
+    with running_server(probe=ProbeOptions(url=httpserver.url_for("/stored"))) as server:
+        given = {"type": "keyAuth", "key": "X-Key", "passphrase": secret}
+        webhook = {"type": "open", "targetUrl": httpserver.url_for("/hook"), "authentication": given}
+        number = server.control("POST", "/webhooks", webhook).json()["id"]
+        server.control("POST", f"/webhooks/{number}/activate")
+        server.control("POST", "/emit", {"type": "open", "count": 2})
+        server.advance("1m")
+        stored = [{**event, "browser": secret} for event in httpserver.log[0][0].get_json()]
+        httpserver.expect_request("/stored").respond_with_json(stored)
+        found = [verdict(server), expected(server, {"consumer": {"processed": "exactly-once"}})]
+    assert [one["verdict"] for one in found] == ["violated", "violated"]
+    assert "***" in found[0]["findings"][-1]["actual"]
+    assert secret not in str(found)

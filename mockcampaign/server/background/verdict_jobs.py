@@ -152,6 +152,10 @@ class VerdictJobs:
         async def carry_out(post: Post) -> None:
             try:
                 await work(job, post)
+            except Exception as error:
+                # Without its text, which may contain a secret.
+                why = f"mockcampaign itself failed: {type(error).__name__}"
+                post(lambda: job.end(None, why))
             finally:
                 post(job.stop)
 

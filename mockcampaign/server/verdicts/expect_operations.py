@@ -25,7 +25,7 @@ from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import CustomField
 from mockcampaign.server.verdicts.store_reading import StoreReading, read_store, shapes_of
-from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble
+from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked
 from mockcampaign.server.verdicts.verdict_views import finding_views
 
 
@@ -79,7 +79,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     findings, deliveries = await asyncio.to_thread(
         _judged, campaign, entries, [_by(one, fields) for one in probed], webhook_ids, reading
     )
-    trouble = trouble or dropped_trouble(dropped)
+    findings, trouble = masked(findings, campaign), trouble or dropped_trouble(dropped)
     return VerdictView(
         verdict=verdict_on(findings, trouble, strict=False),
         trouble=trouble,

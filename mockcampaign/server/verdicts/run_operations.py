@@ -127,8 +127,6 @@ def _prepare(served: ServedCampaign, request: RunRequest) -> PreparedJob:
             trouble = f"the budget of {format_duration(budget)} is spent (budget)"
         except MockcampaignError as error:
             trouble = str(error)
-        except Exception as error:
-            trouble = f"mockcampaign itself failed: {type(error).__name__}"
         finally:
             await transport.aclose()
         result = run_result(results) if results else None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
+from mockcampaign.campaign import Campaign
 from mockcampaign.check.baseline import Known, marked
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import DeliveryCounts, Ledger
 from mockcampaign.judging.verdict import Verdict, verdict_on
@@ -61,7 +63,7 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
     dropped = campaign.journal.dropped
     (rules, _, nothing_shown), deliveries = await asyncio.to_thread(_judged, entries)
     known = tuple(map(Known, allow))
-    findings = [marked(finding, known) for finding in (*rules, *stored)]
+    findings = [marked(finding, known) for finding in (*rules, *masked(stored, campaign))]
     trouble = trouble or dropped_trouble(dropped) or nothing_shown
     return VerdictView(
         verdict=verdict_on(findings, trouble, strict=query.strict is Flag.TRUE),
@@ -70,6 +72,11 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         deliveries=deliveries,
         dropped=dropped,
     )
+
+
+def masked(findings: Iterable[Finding], campaign: Campaign) -> list[Finding]:
+    """Return findings without the secrets that the consumer may have stored."""
+    return [msgspec.structs.replace(one, actual=campaign.masking.text(one.actual)) for one in findings]
 
 
 def dropped_trouble(dropped: int) -> str | None:
