@@ -284,7 +284,7 @@ def _report_verdict(player: Player, say: Say, complain: Say) -> None:
 def _credentials(options: ServeOptions, served: ServedCampaign) -> str:
     """Return the first client's user and the password, which is shown only if it is the default."""
     if served.users.is_rotated(options.client_id, options.user, served.campaign.now):
-        return f"{options.user}, with the password that was rotated last"
+        return f"{options.user}, with the rotated password"
     if (options.user, options.password) == (DEFAULT_USER, DEFAULT_PASSWORD):
         return f"{DEFAULT_USER}, password {DEFAULT_PASSWORD}"
     return f"{options.user}, with the password given"

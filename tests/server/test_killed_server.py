@@ -277,8 +277,13 @@ def test_a_journal_of_a_killed_server_is_evidence(tmp_path: Path) -> None:
     assert [entry.command for entry in second.entries if isinstance(entry, WebhookChanged)] == ["create", "activate"]
 
 
-def test_the_start_line_says_what_is_kept(tmp_path: Path) -> None:
+def test_the_start_line_says_what_is_kept_and_which_password_is_valid(tmp_path: Path) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert "in memory only" in server.lines(1)[0]
     with serving("--virtual", "--state", "kept", folder=tmp_path) as server:
         assert server.lines(1)[0].split()[:3] == ["state", "kept", "keeps"]
+        assert f"password {DEFAULT_PASSWORD}" in server.said[2]
+        assert control(server, "/users/rotate", {"password": "n3w", "after": "0s"}).ok
+        server.process.kill()
+    with serving("--virtual", "--state", "kept", folder=tmp_path) as server:
+        assert server.said[2].endswith(f"{DEFAULT_USER}, with the rotated password")
