@@ -1,6 +1,6 @@
 """The recipients of one list: one set of rules, whether their rows are in memory or in a file.
 
-Rows are encoded recipients. So a million of them takes a third of a gigabyte in memory, and next to nothing of it if a
+Rows are encoded recipients. So a million of them takes a quarter of a gigabyte in memory, and next to nothing of it if a
 state file has them.
 """
 

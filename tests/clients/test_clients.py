@@ -246,6 +246,19 @@ def test_a_list_forgets_its_oldest_recipients_of_mails(monkeypatch: pytest.Monke
         campaign.client().add_recipient(number, "d@example.com")
 
 
+def test_a_mailing_to_too_many_recipients_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockcampaign.clients.mail_commands.MAILING_RECIPIENTS_MAX", 2)
+    client = Campaign(AlwaysOkTransport()).client()
+    number = client.state.find_list("Recipients").id
+    mailing = client.create_campaign(CampaignKind.REGULAR, list_ids=(number,)).id
+    for name in ("a", "b", "c"):
+        client.add_recipient(number, f"{name}@example.com")
+    with pytest.raises(ConflictError, match="has 3 recipients, allowed: at most 2"):
+        client.start_mailing(mailing)
+    client.remove_recipient(number, "a@example.com")
+    assert client.start_mailing(mailing).started == client.now
+
+
 def test_a_recipient_is_the_same_person_whatever_came_before() -> None:
     first, second = sending()[0], sending()[0]
     send(first, "silent+anna@example.com")
