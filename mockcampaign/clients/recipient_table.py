@@ -1,7 +1,6 @@
 """The recipients of one list: one set of rules, whether their rows are in memory or in a file.
 
-Rows are encoded recipients. So a million of them takes a quarter of a gigabyte in memory, and next to nothing of it if a
-state file has them.
+Rows are encoded recipients, so a million of them takes 250 MB of memory, and next to nothing if a state file has them.
 """
 
 from __future__ import annotations
