@@ -15,11 +15,13 @@ from mockcampaign.engine.journal import Happened, MailSent, comparable
 from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.judging.recorded import load_journals
 from mockcampaign.model import EventType
+from mockcampaign.policy import MINUTE
 from sent_mails import STEPS, play
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 100))
 @example([("send", "", 0), ("unsubscribe", 0)], 0)  # before the mail is sent
+@example([("unsubscribe", 0), ("send", "", 0), ("block", 1), ("send", "", 1), ("advance", MINUTE)], 0)
 @settings(deadline=None, max_examples=30)
 def test_reports_are_what_was_exported_and_what_nobody_wanted(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)
@@ -48,6 +50,8 @@ def test_reports_are_what_was_exported_and_what_nobody_wanted(steps: list[Any], 
             assert not occurred or occurred[0] is EventType.SENT
         else:
             assert set(occurred) <= {EventType.FILTEREDBYBLOCKLIST, EventType.BLOCKLIST, EventType.UNSUBSCRIBE}
+        is_filtered = one.result is SendStatus.BLACKLISTED and one.sent_at <= campaign.now
+        assert (EventType.FILTEREDBYBLOCKLIST in occurred) is is_filtered
         assert (one.status(campaign.now) is SendStatus.SENT) <= (EventType.SENT in occurred)
 
 

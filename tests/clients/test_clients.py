@@ -12,15 +12,20 @@ from hypothesis import strategies as st
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.client_store import ClientStore
 from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, MailDefinition, RecipientDefinition
+from mockcampaign.clients.mail_planner import MailPlanner
 from mockcampaign.clients.recipient_list import AttributeMode, FieldType, ListField, RecipientList
 from mockcampaign.clients.sent_mail import STATUS_KEPT, SendStatus
 from mockcampaign.clients.smart_campaign import CampaignKind
 from mockcampaign.engine.journal import Happened
 from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError, WrongFieldsError
+from mockcampaign.events.behaviour import Behaviour, PlannedEvent
+from mockcampaign.events.rates import DEFAULT_RATES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DAY, DEFAULT_CLIENT_ID, SECOND, Policy
 from mockcampaign.shape.infer import infer_shape
 from mockcampaign.transport.always_ok import AlwaysOkTransport
+
+NOW = 1_750_000_000_000
 
 
 def sending(**more: object) -> tuple[Campaign, int, int]:
@@ -70,6 +75,51 @@ def test_the_limits_of_bounces_are_those_of_the_policy(hard: int, soft: int, pre
         asyncio.run(campaign.advance(10 * DAY))
         results.append(campaign.client().get_mail(mail_id).result)
     assert results == [SendStatus.SENT] * mails + [SendStatus.TOO_MANY_BOUNCES]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "counted"), [("bounce", (1, 0)), ("softbounce", (0, 1)), ("autoresponder", (0, 0)), ("open", (0, 0))]
+)
+def test_bounces_count_by_category_and_address_in_any_case(prefix: str, counted: tuple[int, int]) -> None:
+    campaign, number, _ = sending()
+    send(campaign, f"{prefix}+Anna@Example.com")
+    asyncio.run(campaign.advance(10 * DAY))
+    client, address = campaign.client(), f"{prefix}+anna@example.COM"
+    counts = client.state.counts(number)
+    assert counts.count(EventType.BOUNCE) == (prefix != "open")
+    assert client.state.bounces(address) == (counts.hard_bounces, counts.soft_bounces) == counted
+    client.reset_bounces(address)
+    assert client.state.bounces(f"{prefix}+Anna@Example.com") == (0, 0)
+
+
+@pytest.mark.parametrize(("blocked", "is_blocked"), [("A@example.com", True), ("4711", True), ("b@example.com", False)])
+def test_a_recipient_is_blocked_by_address_and_by_id(blocked: str, is_blocked: bool) -> None:
+    campaign, mail, number = sending()
+    client = campaign.client()
+    client.block(blocked)
+    sent = client.send(mail, number, "4711", data={"email": "a@example.com"})
+    assert (sent.result is SendStatus.BLACKLISTED) is is_blocked
+
+
+def test_a_mail_is_sent_before_anything_else_of_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(self: Behaviour, planned: list[PlannedEvent], *arguments: object) -> None:
+        planned += [PlannedEvent(0, EventType.OPEN, 0), PlannedEvent(0, EventType.SENT, 0)]
+
+    monkeypatch.setattr(Behaviour, "plan", plan)
+    events = MailPlanner("seed", DEFAULT_RATES).plan("anna@example.com", 1 << 31, 1, NOW)
+    assert [(event.at, event.type) for event in events] == [(NOW, EventType.SENT), (NOW, EventType.OPEN)]
+
+
+def test_an_opt_in_is_confirmed_in_one_list() -> None:
+    client = Campaign(AlwaysOkTransport()).client()
+    [process] = [one for one in client.state.optin_processes.values() if one.type == "double"]
+    first, second = client.state.lists
+    for number in (first, second):
+        client.add_recipient(number, "anna@example.com", optin_process_id=process.id)
+    client.confirm_optin("anna@example.com", list_id=second)
+    assert client.state.get_recipient(second, "anna@example.com").id == "anna@example.com"
+    with pytest.raises(NotFoundError):
+        client.state.get_recipient(first, "anna@example.com")
 
 
 def test_a_mail_to_the_same_recipient_has_another_id() -> None:

@@ -185,6 +185,11 @@ def test_a_scripted_outcome_comes_when_the_test_says(server: Server, shop: Shop,
     assert mail["mailId"] == mail_id
     assert mail["status"] == "sent"
     assert [event["type"] for event in mail["events"]] == ["sent", "open", "click"]
+    for event_type in ("open", "click", "click"):
+        shop.act(mail_id, event_type)
+    server.advance("1m")
+    report = shop.report()
+    assert (report["opens"], report["clicks"]) == ({"total": 2, "unique": 1}, {"total": 3, "unique": 1})
     assert server.control("GET", "/mails?recipientId=nobody").json()["mails"] == []
 
 
@@ -221,7 +226,7 @@ def test_an_opt_in_has_its_event(
     answer = shop.add(optinProcessId=process["id"], returnOptInMailId="true")
     assert answer.status_code == status
     mail_id, path = answer.json()["optInMailId"], f"/recipients/{shop.list}/{quote(ANNA)}"
-    server.advance("1s")
+    server.advance("1d")
     if name == "double":
         assert endpoint.events == []
         assert shop.call("GET", path).status_code == 404
