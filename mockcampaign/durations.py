@@ -72,4 +72,9 @@ def parse_moment(text: str) -> int:
 def format_moment(milliseconds: int) -> str:
     """Return a moment in ISO 8601, in UTC, to the millisecond."""
     seconds, rest = divmod(milliseconds, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+    return f"{_format_second(seconds)}.{rest:03}Z"
+
+
+@functools.lru_cache(maxsize=1_024)  # many moments are of the same second
+def _format_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

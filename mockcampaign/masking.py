@@ -61,6 +61,7 @@ _WITHOUT_CREDENTIALS = re.compile(r"([a-zA-Z]+://)?(\[[^]]*\]|[^/:@]*)(:[0-9]*)?
 """A URL up to its query that has no credentials before its host, not even with an unusual password."""
 
 
+@functools.lru_cache(maxsize=1_024)
 def shown_url(url: str) -> str:
     """Return a URL as outputs may show it: without credentials, also in its query."""
     before, question_mark, query = url.partition("?")
@@ -84,6 +85,8 @@ def may_contain_secret(command: str, secrets: Iterable[str] = ()) -> bool:
 
 def url_secrets(url: str) -> tuple[str, ...]:
     """Return the secrets in the query of a URL."""
+    if "?" not in url and "&" not in url and ";" not in url:
+        return ()
     return tuple(unquote_plus(value) for name, value in _PARAMETER.findall(url) if value and _is_secret(name))
 
 

@@ -6,6 +6,7 @@ except for its measurements: the entry contains their sums and extremes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
@@ -315,8 +316,9 @@ class Journal:
         self._entries: list[Entry] = [*entries]
         self._growing: dict[int, tuple[int, Attempted, Sequence[Event], tuple[Fault, ...]]] = {}
         self._ranged: tuple[Sequence[Event], SerialRanges] = ((), ())
-        self._entries_max = entries_max
-        self._events_max = events_max
+        self._is_limited = entries_max is not None or events_max is not None
+        self._entries_max = sys.maxsize if entries_max is None else entries_max
+        self._events_max = sys.maxsize if events_max is None else events_max
         self._events = sum(map(_payloads, self._entries))
         self._dropped = dropped
         self.calls = 0
@@ -417,23 +419,21 @@ class Journal:
     def _add(self, entry: Entry) -> int:
         position = self._dropped + len(self._entries)
         self._entries.append(entry)
-        if self._entries_max is not None or self._events_max is not None:
+        if self._is_limited:
             self._events += _payloads(entry)
-            self._drop()
+            if len(self._entries) > self._entries_max or self._events > self._events_max:
+                self._drop()
         for listener in self._listeners:
             listener(position, entry)
         return position
 
     def _drop(self) -> None:
-        entries_max = len(self._entries) if self._entries_max is None else self._entries_max
-        events_max = self._events if self._events_max is None else self._events_max
-        if len(self._entries) <= entries_max and self._events <= events_max:
-            return
         # Drop an eighth more than necessary, so that not every new entry moves the whole list; keep the newest entry.
+        entries_max = min(self._entries_max, len(self._entries))
         entries_kept = entries_max - entries_max // 8
         count = 0
         for entry in self._entries[:-1]:
-            if len(self._entries) - count <= entries_kept and self._events <= events_max:
+            if len(self._entries) - count <= entries_kept and self._events <= self._events_max:
                 break
             self._events -= _payloads(entry)
             count += 1

@@ -10,7 +10,7 @@ import msgspec
 from mockcampaign.engine.outbox import Attempt, Events
 from mockcampaign.faults import WireFault
 from mockcampaign.masking import Masking, url_secrets
-from mockcampaign.model import Request, Webhook, encode_batch
+from mockcampaign.model import Authentication, Request, Webhook, encode_batch
 from mockcampaign.policy import Policy
 
 PAST_SECRETS_MAX = 20
@@ -53,6 +53,8 @@ class RequestBuilder:
         self._user_agent = user_agent
         self._urls: dict[int, str] = {}
         self._headers: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._sources: dict[int, tuple[str, Authentication]] = {}
+        """Target and credentials of each webhook, from which all of this is made."""
         self._bodies = Bodies(policy.body_prefix, policy.body_suffix)
         self._secrets: dict[int, tuple[str, ...]] = {}
         """Secrets of each webhook."""
@@ -74,6 +76,10 @@ class RequestBuilder:
 
     def update(self, webhook: Webhook) -> None:
         """Send further requests of a new or changed webhook as it says now."""
+        source = webhook.target_url, webhook.authentication
+        if self._sources.get(webhook.id) == source:
+            return  # only its status has changed
+        self._sources[webhook.id] = source
         self._urls[webhook.id] = webhook.target_url
         self._headers[webhook.id] = (
             ("Content-Type", "application/json"),

@@ -263,8 +263,12 @@ class Performer:
 
     def read_path(self, texts: Mapping[str, str]) -> Values:
         """Return the fields in the path, decoded: numbers where the operation has numbers."""
-        decoded = {name: unquote(text) if "%" in text else text for name, text in texts.items()}
-        return {name: number_or_text(text) if name in self._numbers else text for name, text in decoded.items()}
+        values: Values = {}
+        for name, text in texts.items():
+            if "%" in text:
+                text = unquote(text)
+            values[name] = number_or_text(text) if name in self._numbers else text
+        return values
 
     async def perform(
         self, call: Call, path: Values, scope: Scope, receive: Receive
@@ -342,7 +346,9 @@ def _gathered(values: Values, name: str) -> Values:
 
 
 def _start(reply: _Reply) -> Message:
-    headers = [*API_HEADERS, *((name.lower().encode(), text.encode()) for name, text in reply.headers.items())]
+    headers = [*API_HEADERS]
+    if reply.headers:
+        headers += [(name.lower().encode(), text.encode()) for name, text in reply.headers.items()]
     if reply.body is not None:
         headers += (b"content-type", reply.media_type.encode()), (b"content-length", b"%d" % len(reply.body))
     return {"type": "http.response.start", "status": reply.status, "headers": headers}
