@@ -12,7 +12,6 @@ from mockcampaign.double.loops import AwaitableResult
 from mockcampaign.durations import format_duration
 from mockcampaign.errors import ConsumerRejectsError, ConsumerUnreachableError, RunNotEndedError
 from mockcampaign.judging.responses.rejections import NothingAccepted
-from mockcampaign.scenario.stopped_run import Door, why_stopped
 from mockcampaign.text import counted, printable
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
@@ -81,6 +80,9 @@ class TimeMethods(SessionMethods):
             raise
 
     def _why_stopped(self, name: str, rejected: NothingAccepted) -> str:
+        # Imported here because few tests need the advice.
+        from mockcampaign.scenario.stopped_run import Door, why_stopped
+
         session = self._session
         door = Door(
             run=name,
