@@ -21,6 +21,7 @@ from hypothesis.stateful import initialize, rule
 from builders import CLIENT, START
 from mockcampaign.campaign import Campaign
 from mockcampaign.clients.definitions import ClientDefinition, ListDefinition, RecipientDefinition
+from mockcampaign.clients.optin_process import OptinType
 from mockcampaign.clients.recipient_list import Recipient
 from mockcampaign.clients.recipient_table import RecipientTable
 from mockcampaign.engine.event_streams import EventsDue
@@ -437,6 +438,30 @@ def test_clients_go_on_as_if_nothing_had_happened(steps: list[Any], seed: int) -
                 one.client().state.settle(later)
             assert contents(after) == contents(campaign)
             assert after.next_object_id == campaign.next_object_id
+
+
+def test_a_recipient_and_the_event_of_the_opt_in_are_stored_together(tmp_path: Path) -> None:
+    found = []
+    for is_committed in (False, True):
+        path = tmp_path / f"{is_committed}"
+        file = StateFile(path)
+        campaign = Campaign(AlwaysOkTransport(), keeper=file, make_rows=kept_in(file))
+        file.follow(campaign.journal)
+        file.follow_clients(campaign.clients)
+        campaign.activate(campaign.create(EventType.SINGLEOPTIN, "http://consumer/"))
+        client = campaign.client()
+        list_id = client.state.find_list("Recipients").id
+        [process] = [one.id for one in client.state.optin_processes.values() if one.type is OptinType.SINGLE]
+        file.commit(campaign.now)
+        client.add_recipient(list_id, "anna@example.com", optin_process_id=process)
+        if is_committed:
+            file.commit(campaign.now)
+        after = killed(file, Path(f"{path}-after"))
+        kept = after.load()
+        assert kept is not None
+        table = RecipientTable(kept_in(after)(campaign.client().state.client_id, list_id))
+        found.append(([*table], [len(one.pending) for one in kept.sender.webhooks]))
+    assert found == [([], [0]), (["anna@example.com"], [1])]
 
 
 def test_what_was_there_from_the_start_and_is_gone_stays_away(tmp_path: Path) -> None:
