@@ -15,7 +15,7 @@ from mockcampaign.engine.journal import Happened, MailSent, comparable
 from mockcampaign.engine.journal_file import Heading, JournalWriter
 from mockcampaign.judging.recorded import load_journals
 from mockcampaign.model import EventType
-from mockcampaign.policy import MINUTE
+from mockcampaign.policy import HOUR, MINUTE
 from sent_mails import STEPS, play
 
 
@@ -75,6 +75,8 @@ def test_equal_seeds_have_equal_mails(steps: list[Any], seed: int) -> None:
 
 
 @given(st.lists(STEPS, max_size=25), st.integers(0, 100))
+@example([("send", "silent+", 0), *[("act", EventType.OPEN)] * 2, ("advance", HOUR)], 0)
+@example([("send", "silent+", 0), *[("act", EventType.CLICK)] * 2, ("advance", HOUR)], 0)
 @settings(deadline=None, max_examples=30)
 def test_unique_numbers_count_mails(steps: list[Any], seed: int) -> None:
     campaign = play(steps, seed)

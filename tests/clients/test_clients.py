@@ -110,6 +110,52 @@ def test_a_mail_is_sent_before_anything_else_of_the_same_moment(monkeypatch: pyt
     assert [(event.at, event.type) for event in events] == [(NOW, EventType.SENT), (NOW, EventType.OPEN)]
 
 
+def occurred(campaign: Campaign, event_type: EventType) -> int:
+    entries = campaign.journal.entries
+    return sum(len(entry.events) for entry in entries if isinstance(entry, Happened) and entry.type is event_type)
+
+
+def test_a_repeated_unsubscribe_or_blocklist_entry_causes_no_event() -> None:
+    campaign, _, number = sending()
+    client = campaign.client()
+    assert client.unsubscribe(["anna@example.com"], list_id=number) == (["anna@example.com"], [])
+    assert client.unsubscribe(["anna@example.com", "bob@example.com"]) == (["bob@example.com"], ["anna@example.com"])
+    assert client.state.unsubscribes["anna@example.com"].list_id == number
+    assert [client.block("carl@example.com", reason).reason for reason in ("first", "second")] == ["first", "second"]
+    assert (occurred(campaign, EventType.UNSUBSCRIBE), occurred(campaign, EventType.BLOCKLIST)) == (2, 1)
+    with pytest.raises(NotFoundError):
+        client.remove_unsubscribes(["anna@example.com", "nobody@example.com"])
+    assert set(client.state.unsubscribes) == {"anna@example.com", "bob@example.com"}
+
+
+def test_a_complaint_puts_the_address_on_the_blocklist_and_no_two_acts_are_equal() -> None:
+    campaign, *_ = sending()
+    client, mail_id = campaign.client(), send(campaign, "silent+anna@example.com")
+    moments = [client.act(mail_id, EventType.OPEN).at for _ in range(3)]
+    assert len(set(moments)) == 3
+    client.act(mail_id, EventType.SPAMCOMPLAINT)
+    asyncio.run(campaign.advance(DAY))
+    assert occurred(campaign, EventType.BLOCKLIST) == 1
+    assert campaign.client().state.blocklist.match("SILENT+anna@example.com") is not None
+    assert campaign.client().get_mail(send(campaign, "silent+anna@example.com")).result is SendStatus.BLACKLISTED
+
+
+def test_a_mailing_goes_to_all_recipients_of_all_its_lists_but_pending_ones() -> None:
+    campaign, *_ = sending()
+    client = campaign.client()
+    first, second = client.state.lists
+    [process] = [one.id for one in client.state.optin_processes.values() if one.type == "double"]
+    for number, name in ((first, "anna"), (first, "bob"), (second, "anna"), (second, "carl")):
+        client.add_recipient(number, f"silent+{name}@example.com")
+    client.add_recipient(second, "dora@example.com", optin_process_id=process)
+    mailing = client.create_campaign(CampaignKind.REGULAR, list_ids=(first, second))
+    client.add_message(mailing, subject="News")
+    client.start_mailing(mailing.id)
+    sent = [(mail.facts.list_id, mail.facts.recipient_id.partition("@")[0]) for mail in client.mails()]
+    expected = [(first, "anna"), (first, "bob"), (second, "anna"), (second, "carl")]
+    assert sent == [(number, f"silent+{name}") for number, name in expected]
+
+
 def test_an_opt_in_is_confirmed_in_one_list() -> None:
     client = Campaign(AlwaysOkTransport()).client()
     [process] = [one for one in client.state.optin_processes.values() if one.type == "double"]
