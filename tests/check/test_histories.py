@@ -20,6 +20,7 @@ from mockcampaign.check.histories.draws import Draws
 from mockcampaign.check.histories.history_steps import (
     COUNTS,
     MANY,
+    Advance,
     Elsewhere,
     History,
     Inject,
@@ -37,6 +38,7 @@ from mockcampaign.judging.fact import Stimulus
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import EventType, Responded
+from mockcampaign.policy import MINUTE
 from mockcampaign.report import sentences
 from mockcampaign.samples.consumer import BUGS, application
 from mockcampaign.samples.correct import Consumer
@@ -219,12 +221,22 @@ def test_a_repeat_repeats_the_newest_event_of_the_first_webhook() -> None:
     assert emitted[2][1][0]["made"] == emitted[0][1][0]["made"]
 
 
-def test_unusual_steps_become_ordinary_ones_and_many_events_become_few() -> None:
+def test_two_faults_of_one_attempt_become_two_lost_responses() -> None:
+    history = (Inject("duplicate", {"timing": "concurrent"}), Advance(MINUTE), Inject("lost-ack", {}), Occur(1))
+    assert (Inject("lost-ack", {"times": 2}), Advance(MINUTE), Occur(1)) in list(candidates(history))
+
+
+def test_unusual_steps_become_ordinary_ones_and_many_events_few() -> None:
     assert list(Lack(1, is_null=True, count=2).simpler()) == [
         Occur(2),
         Lack(1, is_null=True, count=1),
         Lack(0, is_null=True, count=2),
     ]
+    assert list(Inject("duplicate", {"timing": "concurrent"}).simpler()) == [
+        Inject("lost-ack", {}),
+        Inject("duplicate", {}),
+    ]
+    assert list(Inject("timeout", {"times": 3}).simpler()) == [Inject("lost-ack", {}), Inject("timeout", {})]
     assert list(Elsewhere(MANY[-1]).simpler()) == [
         Occur(MANY[-1]),
         *(Elsewhere(count) for count in (*COUNTS, MANY[0])),

@@ -162,6 +162,9 @@ class Inject(msgspec.Struct, frozen=True):
     def simpler(self) -> Iterator[Step]:
         if self.kind != "lost-ack":
             yield Inject("lost-ack", {})
+        if self.settings.keys() - {"times"}:
+            # Commands can deliver a batch twice in a row, but not at the same moment.
+            yield Inject(self.kind, {})
         if self.settings.get("times", 1) > 1:
             yield Inject(self.kind, {name: value for name, value in self.settings.items() if name != "times"})
 

@@ -6,11 +6,14 @@ Hypothesis cannot begin at a given value, and steps are few, so plain delta debu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
 from mockcampaign.check.histories.history_steps import History, Inject
 
 Found = TypeVar("Found")
+
+TWICE_LOST = Inject("lost-ack", {"times": 2})
 
 
 async def reduced(
@@ -43,6 +46,10 @@ def candidates(history: History) -> Iterator[History]:
     faults_first = tuple(sorted(history, key=lambda step: not isinstance(step, Inject)))
     if faults_first != history:
         yield from (faults_first[:index] + faults_first[index + 1 :] for index in range(len(history)))
+    # Two faults of one attempt may be needed where two lost responses, one after the other, show the same.
+    faults = [index for index, step in enumerate(history) if isinstance(step, Inject)]
+    for first, second in pairwise(faults):
+        yield (*history[:first], TWICE_LOST, *history[first + 1 : second], *history[second + 1 :])
     for index, step in enumerate(history):
         for simpler in step.simpler():
             yield (*history[:index], simpler, *history[index + 1 :])
