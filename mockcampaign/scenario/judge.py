@@ -138,6 +138,8 @@ def own_mistake(plan: Plan, entries: Sequence[Entry]) -> str | None:
     if attempts:
         if expects_rejections(plan) or any(entry.faults or not is_misdirected(entry.outcome) for entry in attempts):
             return None
+        if any(isinstance(entry, Probed) and entry.count for entry in entries):
+            return None  # the consumer has the events, so it has the path
         return (
             f"the consumer {attempts[-1].outcome.describe()} to every attempt: most likely the path or the credentials "
             "are wrong"
