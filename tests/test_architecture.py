@@ -70,8 +70,9 @@ LEVELS = {
     """,
     "cli.drills": "deploy_command provisioning_command",
     "cli.commands": """
-        check consumer demo drill generate judge load record reference replay serve shape < run soak
+        check consumer demo drill generate judge load record reference replay reports serve shape < run soak
     """,
+    "cli.commands.reports": "report_commands",
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < keeping < exporter journal_file < loop",
     "events": """
@@ -82,8 +83,9 @@ LEVELS = {
     "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding ledger responses
-        < diagnosis evidence journal_rules verdict < difference
+        < diagnosis evidence journal_rules verdict < difference earlier
     """,
+    "judging.earlier": "comparison",
     "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
@@ -101,8 +103,9 @@ LEVELS = {
     "recording": "recorder < sideline < proxy",
     "report": """
         attempts charts columns json_report sentences < advice timeline < scenario_text
-        < check_text github html junit markdown < formats
+        < annotations check_text comparison_text html junit markdown < formats
     """,
+    "report.annotations": "github",
     "samples": "known_shapes plain_server store < correct < bugs < consumer",
     "samples.bugs": """
         bug < acknowledgement authentication bad_event batch http http_server identity order payload redelivery

@@ -27,7 +27,7 @@ def shielded() -> Iterator[None]:
     if not on_github():
         yield
         return
-    from mockcampaign.report.github import stop_commands
+    from mockcampaign.report.annotations.github import stop_commands
 
     stop, resume = stop_commands(secrets.token_hex(16))
     say(stop)
@@ -41,7 +41,7 @@ def announce(result: RunResult) -> None:
     """Print annotations at lines of scenarios, and add a summary to the page of the run."""
     if not on_github():
         return
-    from mockcampaign.report.github import annotation_lines
+    from mockcampaign.report.annotations.github import annotation_lines
     from mockcampaign.report.markdown import to_markdown
 
     for line in annotation_lines(result, _from_repository):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mockcampaign import json_text
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.verdict import FORMAT, Evidence, RunResult, ScenarioResult
+from mockcampaign.text import printable, short
+from mockcampaign.whole_files import read_whole
 
 EVIDENCE_MAX = 20
 """How many entries of the journal a report without journals keeps for each violation."""
@@ -21,6 +25,18 @@ def to_json(result: RunResult, *, full_journal: bool = False) -> bytes:
     # Not as they were sent: readers of the report may be as strict as msgspec.
     encoded = json_text.without_lone_surrogates(msgspec.json.encode(result))
     return msgspec.json.format(encoded, indent=2) + b"\n"
+
+
+def read_report(path: Path) -> RunResult:
+    """Return the result in a file that `to_json` made. Raise `InvalidInputError` if it is none."""
+    try:
+        result = msgspec.json.decode(read_whole(path), type=RunResult)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        why = short(printable(str(error)), 200)
+        raise InvalidInputError(f"{path}: no report: {why}, allowed: a file that --report-json wrote") from None
+    if result.format != FORMAT:
+        raise InvalidInputError(f"{path}: a report of format {result.format}, allowed: format {FORMAT}")
+    return result
 
 
 def _without_journal(scenario: ScenarioResult) -> ScenarioResult:

@@ -74,7 +74,9 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
     if mistake is not None:
         # The scenario or its URL is wrong, which is no failure of the consumer.
         findings = [
-            msgspec.structs.replace(one, outcome="not-exercised", actual=mistake) if one.outcome == "fail" else one
+            msgspec.structs.replace(one, outcome="not-exercised", actual=mistake, identity=None)
+            if one.outcome == "fail"
+            else one
             for one in findings
         ]
     return rules, findings
@@ -102,9 +104,23 @@ def finding(
         requirement=expectation.claim.requirement,
         expected=wanted,
         actual=actual,
+        identity=_identity(expectation.claim, ledger, shapes) if outcome == "fail" and ledger is not None else None,
         evidence=evidence,
         place=expectation.place,
     )
+
+
+def _identity(claim: Claim, ledger: Ledger, shapes: tuple[Shape, ...]) -> str:
+    """Return the identity of a failed expectation: what was expected, and in which way the stored events differ.
+
+    It contains no place, so that a scenario may be edited around it, and no numbers that were seen.
+    """
+    wanted = describe_claim(claim)
+    events = None if ledger.probed is None else ledger.probed[1].events
+    if not isinstance(claim, ConsumerExpectation) or not isinstance(claim.processed, str) or events is None:
+        return wanted
+    difference = compare(ledger, [bytes(event) for event in events], claim.by, shapes)
+    return f"{wanted}: {difference.seen().identity}"
 
 
 def _judge(

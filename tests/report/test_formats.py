@@ -18,7 +18,7 @@ from golden import check_golden
 from mockcampaign.engine.journal import Called
 from mockcampaign.judging.finding import Reproduce, SweptOutcome
 from mockcampaign.judging.verdict import RunResult, SweepSummary, exit_status, run_result, violates
-from mockcampaign.report.github import ANNOTATIONS_MAX, annotation_lines
+from mockcampaign.report.annotations.github import ANNOTATIONS_MAX, annotation_lines
 from mockcampaign.report.html import to_html
 from mockcampaign.report.json_report import json_schema, to_json
 from mockcampaign.report.junit import to_junit

@@ -341,23 +341,33 @@ def projecting(*fields: str, twice: bool = False) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("app", "by", "outcome"),
+    ("app", "by", "differs"),
     [
-        (projecting("mailId", "created"), "[mailId, created]", "pass"),
-        (projecting("mailId", "created"), "[created, mailId]", "pass"),
-        (projecting("mailId", "created", "type"), "[mailId, created]", "pass"),
-        (projecting("mailId", "created", twice=True), "[mailId, created]", "fail"),
-        (projecting("mailId"), "[mailId, created]", "fail"),
-        (projecting("created"), "[created]", "pass"),
+        (projecting("mailId", "created"), "[mailId, created]", None),
+        (projecting("mailId", "created"), "[created, mailId]", None),
+        (projecting("mailId", "created", "type"), "[mailId, created]", None),
+        (projecting("mailId", "created", twice=True), "[mailId, created]", "duplicate"),
+        (projecting("mailId"), "[mailId, created]", "altered(created)"),
+        (projecting("created"), "[created]", None),
     ],
 )
-def test_events_are_compared_by_fields(tmp_path: Path, app: Any, by: str, outcome: str) -> None:
+def test_events_are_compared_by_fields(tmp_path: Path, app: Any, by: str, differs: str | None) -> None:
     steps = ("emit: {type: open, count: 20, over: 1h}", "run: until-idle")
     plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{consumer: {{processed: exactly-once, by: {by}}}}}")
     _, findings = played(plan, AsgiTransport(app))
     [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
-    assert finding.outcome == outcome
+    assert finding.outcome == ("pass" if differs is None else "fail")
     assert finding.expected == f"exactly-once, by {by[1:-1]}"
+    assert finding.identity == (None if differs is None else f"exactly-once, by {by[1:-1]}: {differs}")
+
+
+def test_an_identity_contains_nothing_that_was_seen(tmp_path: Path) -> None:
+    expected = "expect: {opens: {attempts: {at_most: 2}}}"
+    found = [findings_of(tmp_path, *RUN, expected, outcomes=(BUSY,) * count) for count in (1, 4)]
+    assert [[(one.actual, one.identity) for one in findings] for findings in found] == [
+        [("4", "at most 2")],
+        [("7", "at most 2")],
+    ]
 
 
 def test_a_number_counts_only_events_of_this_run(tmp_path: Path) -> None:

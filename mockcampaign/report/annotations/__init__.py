@@ -1,0 +1,1 @@
+"""Violations as annotations of files, for the services that show them beside the code."""

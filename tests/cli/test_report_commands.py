@@ -1,0 +1,75 @@
+"""Commands that read JSON reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from builders import exporter
+from mockcampaign.cli import cli
+from mockcampaign.errors import InvalidInputError
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.verdict import run_result
+from mockcampaign.report.json_report import to_json
+from results import finding, scenario
+
+
+def report(path: Path, *findings: Finding) -> Path:
+    path.write_bytes(to_json(run_result([scenario(findings=findings, journal=exporter().journal.entries)])))
+    return path
+
+
+def test_two_reports_are_compared(tmp_path: Path) -> None:
+    earlier = report(
+        tmp_path / "a.json",
+        finding("opens.delivered", "fail", identity="3", actual="2"),
+        finding("clicks.delivered", "fail", identity="5", actual="4"),
+        finding("consumer.processed"),
+    )
+    later = report(
+        tmp_path / "b.json",
+        finding("opens.delivered"),
+        finding("clicks.delivered", "fail", identity="5", actual="1"),
+        finding("consumer.processed", "fail", identity="missing", actual="3 missing\x1b[2J"),
+        finding("opens.attempts", "fail", identity="7", actual="9"),
+    )
+    done = CliRunner().invoke(cli, ["compare", str(earlier), str(later)], standalone_mode=False)
+    assert done.return_value == 1
+    assert done.output == (
+        "regressed      An outage, then all is well: consumer.processed\n"
+        "               3 missing\\x1b[2J\n"
+        "new            An outage, then all is well: opens.attempts\n"
+        "               9\n"
+        "still failing  An outage, then all is well: clicks.delivered\n"
+        "               1\n"
+        "fixed          An outage, then all is well: opens.delivered\n"
+        "               2\n"
+        "1 fixed, 1 regressed, 1 still failing, 1 new\n"
+    )
+    same = CliRunner().invoke(cli, ["compare", str(later), str(later)], standalone_mode=False)
+    assert (same.return_value, same.output.splitlines()[-1]) == (0, "0 fixed, 0 regressed, 3 still failing, 0 new")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no report: Input data was truncated, allowed: a file that --report-json wrote"),
+        (b"\xff", "no report: .*, allowed: a file that --report-json wrote"),
+        (b"[]", "no report: Expected `object`, got `array`, allowed: a file that --report-json wrote"),
+        (b'{"format": 1}', "no report: Object missing required field `compliant`, allowed: "),
+    ],
+)
+def test_what_is_no_report_is_one_line(tmp_path: Path, content: bytes, why: str) -> None:
+    good, bad = report(tmp_path / "a.json", finding()), tmp_path / "b.json"
+    bad.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=f"b.json: {why}"):
+        CliRunner().invoke(cli, ["compare", str(good), str(bad)], standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_report_of_another_format_is_one_line(tmp_path: Path) -> None:
+    path = report(tmp_path / "a.json", finding())
+    path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(InvalidInputError, match=r"a\.json: a report of format 2, allowed: format 1"):
+        CliRunner().invoke(cli, ["compare", str(path), str(path)], standalone_mode=False, catch_exceptions=False)
