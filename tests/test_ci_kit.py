@@ -1,28 +1,24 @@
-"""What others run us with: action, image, compose and GitLab examples are linted, and their commands run."""
+"""What others run us with: action, image, compose and GitLab examples are linted, and action and job run."""
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import platform
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import junitparser
 import pytest
-import requests
 import yaml
 
 from commands import written
+from image import copy_context
+from mockcampaign import __version__
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
@@ -33,9 +29,7 @@ SCRIPTS = Path(sys.executable).parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are shell scripts and images of Linux")
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 GITLAB = yaml.safe_load((ROOT / ".ci/gitlab.yml").read_text())
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
 
 
 def program(name: str) -> str:
@@ -132,106 +126,14 @@ def test_an_input_of_the_action_is_no_command(installed: Path) -> None:
 
 @pytest.mark.slow
 def test_the_action_installs_from_what_the_image_is_built_of(tmp_path: Path) -> None:
-    """One installation for both, since it takes a while: the action's step, from the files that the image gets."""
+    """The step of the action, from the files that the image gets. `test_image` runs more from such an installation."""
     source = tmp_path / "source"
-    wanted = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in tracked:
-        if any(fnmatch.fnmatch(name, pattern) or name.startswith(f"{pattern}/") for pattern in wanted):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
+    copy_context(source)
     done = action_step("Install mockcampaign", tmp_path, python=sys.executable, action_path=str(source))
     assert done.returncode == 0, done.stderr
     script = tmp_path / "temp/mockcampaign/bin/mockcampaign"
-    demo = subprocess.run(
-        [script, "demo", "--html", "r.html"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (demo.returncode, demo.stderr) == (0, "")
-    assert (tmp_path / "r.html").stat().st_size > 100_000
-
-
-# Images
-
-
-def instruction(name: str) -> list[str]:
-    """The last instruction of the name, as a list."""
-    [*_, text] = re.findall(rf"^{name} .*?(\[.*\])$", DOCKERFILE, re.MULTILINE)
-    return list(json.loads(text))
-
-
-@contextmanager
-def running(arguments: list[str], **environment: str) -> Iterator[str]:
-    """One of our long-running commands on a free port; gives its URL."""
-    process = subprocess.Popen(
-        [str(SCRIPTS / "mockcampaign"), *arguments, "--port", "0"],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        first = process.stdout.readline() + process.stdout.readline()
-        [port, *_] = re.findall(r"http://[\d.]+:(\d+)", first)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
-    calls = [line for line in err.splitlines() if re.fullmatch(r"\S+Z \d+ [A-Z]+ /\S+ \d{3} \w+", line)]
-    assert (process.returncode, err.splitlines()) == (0, calls)
-
-
-def health(command: list[str], url: str, was: str) -> int:
-    """The exit status of a health check that is meant for another port."""
-    assert command[0] == "python"
-    script = command[2].replace(was, url)
-    assert script != command[2]
-    return subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL, check=False).returncode
-
-
-def test_the_image_serves_and_its_health_check_tells() -> None:
-    assert instruction("ENTRYPOINT") == ["mockcampaign"]
-    assert re.search(r"^USER \d+$", DOCKERFILE, re.MULTILINE)
-    check = instruction("HEALTHCHECK")
-    with running(instruction("CMD")) as url:
-        assert health(check, url, "http://127.0.0.1:8080") == 0
-    assert health(check, url, "http://127.0.0.1:8080") != 0
-
-
-def command_of(service: Mapping[str, Any]) -> list[str]:
-    return shlex.split(service["command"])
-
-
-@pytest.mark.slow
-def test_the_services_of_the_compose_file_work_together(tmp_path: Path) -> None:
-    services = COMPOSE["services"]
-    written(tmp_path)
-    with running(command_of(services["consumer"])) as consumer:
-        check = services["consumer"]["healthcheck"]["test"]
-        assert check[0] == "CMD"
-        assert health(check[1:], consumer, "http://127.0.0.1:8000") == 0
-        with running(command_of(services["campaign"])) as campaign:
-            # By the name that it has in the compose file's network.
-            named = requests.get(f"{campaign}/__mockcampaign/health", headers={"Host": "campaign:8080"}, timeout=10)
-            assert named.status_code == 200
-            form = {"targetUrl": "http://consumer:8000/hook", "type": "open", "format": "json"}
-            created = requests.post(
-                f"{campaign}/rest/123456789001/webhooks",
-                data=form,
-                auth=("mockcampaign", "mockcampaign"),
-                timeout=10,
-            )
-            assert created.status_code == 201, created.text
-        arguments = [argument.replace("/scenarios", str(tmp_path)) for argument in command_of(services["scenarios"])]
-        environment = {**services["scenarios"]["environment"], "CONSUMER_URL": consumer}
-        done = subprocess.run(
-            [SCRIPTS / "mockcampaign", *arguments],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (0, "")
+    shown = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
+    assert shown == f"mockcampaign, version {__version__}\n"
 
 
 # GitLab
