@@ -50,7 +50,7 @@ LEVELS = {
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
     "check": """
-        baseline behaviours examined probes shrink < reproduce settings < edge_cases < histories < bench < rule
+        behaviours examined probes shrink < reproduce settings < edge_cases < histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
     """,
     "check.bench": """
@@ -85,7 +85,7 @@ LEVELS = {
         consumer_store equivalents recorded serials situation < fact < finding ledger responses
         < diagnosis evidence journal_rules verdict < difference earlier
     """,
-    "judging.earlier": "comparison",
+    "judging.earlier": "comparison < baseline",
     "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """
         hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files

@@ -11,7 +11,6 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from mockcampaign.check.baseline import marked
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.aftermath import since_poison
 from mockcampaign.check.bench.bench import Bench
@@ -36,6 +35,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Attempted, Entry, serials_in
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.faults import NewConnection
+from mockcampaign.judging.earlier.baseline import marked
 from mockcampaign.judging.fact import (
     AnyFact,
     ByCounter,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mockcampaign.check.baseline import gone, marked
 from mockcampaign.check.examiner import Examination
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
+from mockcampaign.judging.earlier.baseline import gone, marked
 from mockcampaign.judging.fact import AttemptsEnded, Confirmation, Confirmed, NoVerdict, Response
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from mockcampaign.check.baseline import Known
 from mockcampaign.check.behaviours import Behaviour
+from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.model import Authentication, EventType, Fault, NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.shape.builtin import builtin_shape

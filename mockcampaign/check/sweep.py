@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mockcampaign.check.baseline import marked
 from mockcampaign.check.examiner import Examination, Examiner
 from mockcampaign.check.settings import Lengths, Settings, Variation
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import ContentType, Reorder
+from mockcampaign.judging.earlier.baseline import marked
 from mockcampaign.judging.fact import Under, identity_of
 from mockcampaign.judging.finding import Finding, Judgement, Reproduce, SweptOutcome
 from mockcampaign.judging.verdict import Dependence, SweepSummary

@@ -37,6 +37,7 @@ COMMANDS = {
     "run": "Run scenario files, or every *.scenario.yaml in a folder.",
     "judge": "Judge recorded journals, without sending anything.",
     "compare": "Compare two JSON reports: what is fixed, regressed, still failing and new.",
+    "baseline": "Write the violations of a JSON report as a baseline, which `--baseline` accepts.",
     "record": "Record the requests Campaign sends to a real consumer.",
     "replay": "Replay a recorded journal against a consumer.",
     "load": "Let events occur at a given rate in wall time, and say whether the consumer keeps up.",
@@ -49,7 +50,12 @@ COMMANDS = {
 }
 """The line of each command in `--help`. A command is the function of that name in the module of that name."""
 
-SHARED_MODULES = {"rules": "reference", "schema": "reference", "compare": "reports.report_commands"}
+SHARED_MODULES = {
+    "rules": "reference",
+    "schema": "reference",
+    "compare": "reports.report_commands",
+    "baseline": "reports.report_commands",
+}
 """The modules of commands that share one, or that are in a folder."""
 
 

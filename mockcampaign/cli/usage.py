@@ -44,3 +44,14 @@ def _one_line(text: str) -> str:
     """Return a sentence of click as the rest of a line."""
     line = " ".join(text.split()).rstrip(".")
     return line[:1].lower() + line[1:]
+
+
+class SubCommands(click.Group):
+    """A group of commands inside a command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands:
+            raise unknown_command(args[0], list(self.commands), ctx)
+        return super().resolve_command(ctx, args)

@@ -8,13 +8,13 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from mockcampaign.check.baseline import Known, read_baseline
 from mockcampaign.check.settings import Settings
 from mockcampaign.double.arguments import check_names, check_values
 from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.double.inputs import Credentials, Duration, authentication_of, duration_of, event_type_of
 from mockcampaign.errors import MisuseError
+from mockcampaign.judging.earlier.baseline import Known, of_check, read_baseline
 from mockcampaign.model import EventType
 from mockcampaign.policy import SECOND
 from mockcampaign.pytest_plugin.campaign_settings import check_allowed
@@ -80,7 +80,7 @@ class CheckOptions(TypedDict, total=False):
     allow: Collection[str]
     """Ids of rules that the consumer may violate, in addition to those that the test's marker allows."""
     baseline: Path | str
-    """An earlier JSON report, whose violations are accepted."""
+    """A file that `mockcampaign baseline write` wrote, whose violations are accepted."""
     strict: bool
     """Whether hazards fail the test too, and skipped "must" rules."""
     examples: int
@@ -191,7 +191,7 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
         skip=tuple(options.get("skip", ())),
         known=(
             *(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
-            *(read_baseline(Path(options["baseline"])) if "baseline" in options else ()),
+            *(of_check(read_baseline(Path(options["baseline"]))) if "baseline" in options else ()),
         ),
     )
     given: dict[str, Any] = {

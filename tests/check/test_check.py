@@ -20,7 +20,6 @@ import pytest
 from checks import COUNT, EVENTS, NOW, checked
 from consumers.started import PASSWORD, USER
 from judged import CREDENTIALS, checked_by_url, restartable
-from mockcampaign.check.baseline import Known
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import CallableProbe, CommandProbe, UrlProbe
 from mockcampaign.check.rules import CATALOGUE, FAMILIES, random_histories
@@ -30,6 +29,7 @@ from mockcampaign.check.sweep import VARIATIONS
 from mockcampaign.cli import cli
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
 from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.judging.fact import (
     AnyFact,
     Costs,
@@ -670,41 +670,26 @@ def test_a_bug_has_the_same_identity_with_any_seed(bug: str) -> None:
     assert found[0] == found[1] != {None}
 
 
-def test_a_baseline_is_an_earlier_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = tmp_path / "report.json"
+def test_a_baseline_accepts_the_violations_of_an_earlier_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, baseline = tmp_path / "report.json", tmp_path / "accepted.toml"
     rules = ("--rules", "identity", "--no-color")
-    for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(report)))):
+    for number, more in enumerate((("--report-json", str(report)), ("--baseline", str(baseline)))):
         with serve_in_thread(consumer_app("dedup-key-mail-id")) as base:
             status = command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more)
         assert status == 1 - number, capsys.readouterr().out
-    known = {rule["id"]: rule["identity"] for rule in json.loads(report.read_bytes())["rules"] if rule["identity"]}
-    assert known["stores-repeat-engagement"] == "missing after repeat-engagement[open]"
+        if not number:
+            assert command("baseline", "write", str(report), "-o", str(baseline)) == 0
+    assert 'rule = "stores-repeat-engagement"\nidentity = "missing after repeat-engagement[open]"\n' in (
+        baseline.read_text()
+    )
     capsys.readouterr()
     with serve_in_thread(consumer_app()) as base:
         assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *rules, *more) == 0
     told = capsys.readouterr()
     assert "gone  stores-repeat-engagement: missing after repeat-engagement[open]" in told.out
     assert told.err == ""
-
-
-def test_a_baseline_of_an_earlier_version_accepts_its_rules_and_says_how_to_renew_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = tmp_path / "report.json"
-    report.write_text('{"rules": [{"id": "stores-repeat-engagement", "outcome": "fail"}]}')
-    with serve_in_thread(consumer_app("dedup-key-mail-id")) as base:
-        more = ("--rules", "stores-repeat-engagement", "--baseline", str(report))
-        assert command("check", f"{base}/hook", "--probe", f"{base}/processed", *more) == 0
-    assert capsys.readouterr().err == (
-        f"mockcampaign: --baseline {report}: written by an earlier version, so every violation of its rules is "
-        "accepted, new ones included; write it again with --report-json\n"
-    )
-
-
-def test_a_baseline_that_is_no_report_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "none.json").write_text("[]")
-    with pytest.raises(InvalidInputError, match="no report, allowed: a file that --report-json wrote"):
-        command("check", "http://127.0.0.1:1/", "--baseline", str(tmp_path / "none.json"))
 
 
 def test_a_check_makes_the_folder_for_its_scenarios_and_writes_nothing_else(

@@ -73,3 +73,23 @@ def test_a_report_of_another_format_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2'))
     with pytest.raises(InvalidInputError, match=r"a\.json: a report of format 2, allowed: format 1"):
         CliRunner().invoke(cli, ["compare", str(path), str(path)], standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_baseline_is_written_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = finding("opens.delivered", "fail", identity="3", actual="2")
+    path, output = report(tmp_path / "a.json", wrong, finding("test", "fail")), tmp_path / "accepted.toml"
+    done = CliRunner().invoke(cli, ["baseline", "write", str(path), "-o", str(output)], standalone_mode=False)
+    assert done.return_value == 0
+    assert done.stderr == (
+        "mockcampaign: 1 failure without an identity cannot be accepted: An outage, then all is well: test\n"
+    )
+    assert 'rule = "opens.delivered"\nidentity = "3"\nsentence = "2"\n' in output.read_text()
+    printed = CliRunner().invoke(cli, ["baseline", "write", str(path)], standalone_mode=False)
+    assert printed.stdout == output.read_text()
+
+
+def test_a_baseline_overwrites_no_report(tmp_path: Path) -> None:
+    path = report(tmp_path / "a.json", finding())
+    arguments = ["baseline", "write", str(path), "-o", str(path)]
+    with pytest.raises(InvalidInputError, match="this run reads that file, allowed: another one"):
+        CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)

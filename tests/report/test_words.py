@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checks import checked
-from mockcampaign.check.baseline import Known
+from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.judging.verdict import RunResult, exit_status, shown_as
 from mockcampaign.report import sentences
 from mockcampaign.report.check_text import check_lines, headline_lines, next_lines, summary_lines

@@ -203,7 +203,9 @@ class CheckArguments(TypedDict):
 @click.option("--explain", is_flag=True, help="Show whole timelines and how to reproduce each violation.")
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation to this folder.")
 @click.option(
-    "--baseline", type=EXISTING_FILE, help="Accept the violations in this earlier --report-json file, and no others."
+    "--baseline",
+    type=EXISTING_FILE,
+    help="Accept the violations in this file of `baseline write`, and no others.",
 )
 @click.option("--full-fidelity", is_flag=True, help="Send every attempt of long runs of equal failures.")
 @click.option("--sweep", is_flag=True, help="Examine again, with other values, the rules that depend on assumptions.")
@@ -420,18 +422,13 @@ def _check_effects(options: CheckArguments) -> None:
 def _settings(options: CheckArguments, routes: Routes) -> Settings:
     """Return the settings of the check. Raise `InvalidInputError` where they make no sense."""
     from mockcampaign import wallclock
-    from mockcampaign.check.baseline import read_baseline
     from mockcampaign.check.probes.sql_probe import query_placeholders
     from mockcampaign.check.settings import Settings
+    from mockcampaign.judging.earlier.baseline import of_check, read_baseline
     from mockcampaign.shape.placeholders import in_braces, require_roles
 
     probe_fields, seed, baseline = options["probe_fields"], options["seed"], options["baseline"]
-    known = () if baseline is None else read_baseline(baseline)
-    if any(one.identity is None for one in known):
-        warn(
-            f"--baseline {baseline}: written by an earlier version, so every violation of its rules is "
-            "accepted, new ones included; write it again with --report-json"
-        )
+    known = () if baseline is None else of_check(read_baseline(baseline))
     shape, *others = captured_shapes(options["like"], options["shape_file"], options["event_type"], options["keep"])
     settings = Settings(
         seed=secrets.randbits(31) if seed is None else seed,

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Collection
 
 from mockcampaign import wallclock
-from mockcampaign.check.baseline import Known
 from mockcampaign.check.probes.end_state import UrlState
 from mockcampaign.check.probes.store_probe import Counter, UrlProbe, counter_at
 from mockcampaign.check.settings import Settings
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.extras import naming_extras
 from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.masking import Masking, shown_url, url_secrets
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND

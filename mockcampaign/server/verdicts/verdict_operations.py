@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.baseline import Known, marked
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.judging.earlier.baseline import Known, marked
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import DeliveryCounts, Ledger
