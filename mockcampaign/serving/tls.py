@@ -55,7 +55,14 @@ def tls_files(
     ca_file = options.tls_ca_file
     is_kept = ca_file is not None
     if ca_file is None:
-        ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))) / CA_FILE_NAME
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mockcampaign-"))
+        except OSError as error:
+            raise InvalidInputError(
+                f"--tls: no temporary folder for the CA that clients must trust ({error.strerror}), "
+                "allowed: a folder in TMPDIR that can be written, or --tls-ca-file"
+            ) from None
+        ca_file = Path(folder) / CA_FILE_NAME
     ca_file = ca_file.absolute()
     every = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *names]))
     try:

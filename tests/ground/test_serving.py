@@ -25,6 +25,7 @@ from starlette.applications import Starlette
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.serving import base_url, check_tls_files, listen, serve_in_thread, serve_until_signalled
+from mockcampaign.serving.tls import TlsOptions, tls_files
 
 LOOPBACK = "127.0.0.1"
 
@@ -311,3 +312,17 @@ def test_a_missing_tls_file_is_named(pem_files: dict[str, str]) -> None:
 
 def test_tls_files_that_belong_together_are_accepted(pem_files: dict[str, str]) -> None:
     check_tls_files(pem_files["certificate"], pem_files["key"])
+
+
+def test_certificates_without_a_temporary_folder_need_a_file_for_the_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a root file system that is read-only."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with contextlib.ExitStack() as stack:
+        with pytest.raises(InvalidInputError, match=r"^--tls: no temporary folder .*, allowed: .*, or --tls-ca-file$"):
+            tls_files(TlsOptions(tls=True), (), "--allow-host", stack, stack)
+        named = TlsOptions(tls=True, tls_ca_file=tmp_path / "ca.pem")
+        files, _ = tls_files(named, (), "--allow-host", stack, stack)
+        assert files is not None
+        check_tls_files(*files)
