@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -30,7 +31,12 @@ Declaration = Declared | Outage | DuplicateDelivery | Rotation | FaultAtStart
 """Everything that is declared. Each has a tag of its own."""
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Declaration)
+
+
+@functools.cache
+def _decoder() -> msgspec.json.Decoder[Declaration]:
+    """Return the decoder, which takes a while to make and is needed for state files alone."""
+    return msgspec.json.Decoder(Declaration)
 
 
 class KeptDeclarations:
@@ -47,7 +53,7 @@ class KeptDeclarations:
         """Return what the rows contain. Raises `msgspec.MsgspecError`."""
         found = []
         for row, value in rows:
-            declaration = _decoder.decode(value)
+            declaration = _decoder().decode(value)
             self._rows[id(declaration)] = row, declaration
             self._last_row = row
             found.append(declaration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,14 @@ def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> 
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
     """
-    from mockcampaign.server.consumer_probe import ProbeOptions
-    from mockcampaign.server.serve import ServeOptions
-    from mockcampaign.server.serve import serve as serve_until_signal
+    # What is imported stays, so to search it for garbage again and again would be a tenth of the start.
+    gc.disable()
+    try:
+        from mockcampaign.server.consumer_probe import ProbeOptions
+        from mockcampaign.server.serve import ServeOptions
+        from mockcampaign.server.serve import serve as serve_until_signal
+    finally:
+        gc.enable()
 
     def log(lines: str) -> None:
         say(lines, err=True)

@@ -82,13 +82,15 @@ class ApiApplication:
         self._api = api
         self._served = served
         self._is_noted = api.describe_path is not None
-        self._performers: dict[re.Pattern[str], dict[str, Performer]] = {}
+        self._operations: dict[re.Pattern[str], dict[str, Operation[Any]]] = {}
+        # Each is made at the first call of its operation: all of them would be a tenth of a server's start.
+        self._performers: dict[str, Performer] = {}
         for operation in api.operations:
             pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", api.prefix + operation.path))
-            performers = self._performers.setdefault(pattern, {})
-            performers[operation.method] = Performer(api, operation)
+            operations = self._operations.setdefault(pattern, {})
+            operations[operation.method] = operation
             if operation.method == "GET":
-                performers["HEAD"] = performers["GET"]
+                operations["HEAD"] = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         """Handle one request. `path`: its segments, decoded one by one."""
@@ -225,14 +227,18 @@ class ApiApplication:
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
-        for pattern, performers in self._performers.items():
+        for pattern, operations in self._operations.items():
             found = pattern.fullmatch(path)
             if found is not None:
-                if method not in performers:
-                    allowed = ", ".join(sorted(performers))
+                operation = operations.get(method)
+                if operation is None:
+                    allowed = ", ".join(sorted(operations))
                     message = f"method {method} is not supported, allowed: {allowed}"
                     raise RequestRejectedError(405, message, headers={"Allow": allowed})
-                return performers[method], found.groupdict()
+                performer = self._performers.get(operation.id)
+                if performer is None:
+                    performer = self._performers[operation.id] = Performer(self._api, operation)
+                return performer, found.groupdict()
         raise self._api.find_missing(call, path)
 
 
