@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mockcampaign.cli.options import Outputs
     from mockcampaign.cli.progress import RunProgress
     from mockcampaign.engine.journal_file import Heading, JournalWriter
+    from mockcampaign.judging.earlier.baseline import Known
     from mockcampaign.judging.verdict import RunResult, ScenarioResult
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.transport import Transport
@@ -47,6 +48,7 @@ async def play(
     watch: RunProgress | None = None,
     journal: JournalWriter | None = None,
     journal_path: Path | None = None,
+    known: Sequence[Known] = (),
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted."""
     from mockcampaign.scenario.play import Player
@@ -64,7 +66,7 @@ async def play(
             if follower is not None:
                 follower.close()
 
-    await run_plan(plan, transport, seed=seed, strict=strict, done=done, around=around)
+    await run_plan(plan, transport, seed=seed, strict=strict, known=known, done=done, around=around)
 
 
 def heading(plan: Plan, strict: bool, journal_path: Path | None) -> Heading:
@@ -183,11 +185,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def summed_up(results: list[ScenarioResult], outputs: Outputs) -> RunResult:
-    """Write the reports on all scenarios, and return their result."""
+def summed_up(results: list[ScenarioResult], outputs: Outputs, known: Sequence[Known] = ()) -> RunResult:
+    """Write the reports on all scenarios, and return their result. `known` is what a baseline accepts."""
+    from mockcampaign.judging.earlier.baseline import with_gone
     from mockcampaign.judging.verdict import run_result
 
-    return reported(run_result(results), outputs)
+    return reported(with_gone(run_result(results), known), outputs)
 
 
 def reported(result: RunResult, outputs: Outputs) -> RunResult:

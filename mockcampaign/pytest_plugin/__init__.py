@@ -85,6 +85,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option, said in REPORTS.items():
         group.addoption(f"--mockcampaign-{option}", metavar="FILE", help=said)
     group.addoption(
+        "--mockcampaign-baseline",
+        metavar="FILE",
+        help="Accept the violations in this file, which `mockcampaign baseline write` wrote, and no others.",
+    )
+    group.addoption(
         "--mockcampaign-full-journal", action="store_true", help="Include every attempt in the JSON report."
     )
     parser.addini("mockcampaign_seed", "default for --mockcampaign-seed", default="test")
@@ -105,6 +110,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    if (baseline := config.getoption("--mockcampaign-baseline")) is not None:
+        from mockcampaign.pytest_plugin.campaign_settings import load_baseline
+
+        load_baseline(config, baseline)
     named = {option: config.getoption(f"--mockcampaign-{option}") for option in REPORTS}
     if any(named.values()):
         from mockcampaign.pytest_plugin.results import collect_results

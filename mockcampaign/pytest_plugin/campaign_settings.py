@@ -19,13 +19,28 @@ from mockcampaign.double.control.violations import NOTHING_DELIVERED
 from mockcampaign.double.inputs import clients_of
 from mockcampaign.durations import parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.judging.earlier.baseline import Known, of_scenario, read_baseline
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape, by_type
 from mockcampaign.text import unknown
 
+_BASELINE = pytest.StashKey[tuple[Known, ...]]()
 _RANDOM_SEED = pytest.StashKey[int]()
+
+
+def load_baseline(config: pytest.Config, path: str) -> None:
+    """Read the baseline that all tests of the run share. Raise `pytest.UsageError` if the file is none."""
+    try:
+        config.stash[_BASELINE] = read_baseline(Path(path))
+    except InvalidInputError as error:
+        raise pytest.UsageError(f"--mockcampaign-baseline {error}") from None
+
+
+def baseline_of(config: pytest.Config) -> tuple[Known, ...]:
+    """Return what the baseline of the run accepts: nothing without one."""
+    return config.stash.get(_BASELINE, ())
 
 
 def settings_of(item: pytest.Item) -> CampaignSettings:
@@ -78,6 +93,7 @@ def settings_for(
         policy=policy or Policy(),
         run_timeout=_run_timeout(config),
         allow=frozenset(allow),
+        known=of_scenario(baseline_of(config), name, name.partition("::")[0]),
     )
 
 

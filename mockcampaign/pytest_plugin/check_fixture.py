@@ -35,7 +35,7 @@ from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.fact import NotReached
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
-from mockcampaign.pytest_plugin.campaign_settings import settings_of
+from mockcampaign.pytest_plugin.campaign_settings import baseline_of, settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.report.check_text import check_lines, headline_lines, scenario_file
@@ -114,7 +114,9 @@ class CampaignCheck:
         targets.off_loop_calls = self._loops.off_loop_calls
         url = targets.url_of(target, path, lifespan=options.get("lifespan", True))
         targets.watch()
-        settings = check_settings(settings_of(self._request.node), options, wallclock.now())
+        settings = check_settings(
+            settings_of(self._request.node), options, wallclock.now(), baseline_of(self._request.config)
+        )
         routes = self._routes(url, options)
         targets.make_wire = functools.partial(
             WireTransport, ca_file=settings.ca_file, verify=not options.get("insecure", False), routes=routes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -174,8 +174,20 @@ def _shape(options: CheckOptions) -> Shape:
     return shapes_of_files(files, None if shape is None else Path(shape), kind, keep)[0]
 
 
-def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) -> Settings:
+def _in_checks(known: Known) -> Known:
+    """Return what a report of pytest says of a check's rule, which is a scenario there, as of the rule of any check."""
+    from mockcampaign.check.rules import CATALOGUE
+
+    examined = (known.scenario or "").partition(",")[0]
+    return msgspec.structs.replace(known, scenario=None) if examined in {one.id for one in CATALOGUE} else known
+
+
+def check_settings(
+    marked: CampaignSettings, options: CheckOptions, now: int, baseline: Iterable[Known] = ()
+) -> Settings:
     """Return the settings of a check at wall time `now`; the test's marker gives the seed and allowed rules.
+
+    `baseline` is what the whole pytest run accepts.
 
     Raises `MisuseError` and `InvalidInputError` for values that do not exist.
     """
@@ -191,6 +203,7 @@ def check_settings(marked: CampaignSettings, options: CheckOptions, now: int) ->
         skip=tuple(options.get("skip", ())),
         known=(
             *(Known(rule) for rule in sorted({*marked.allow, *allow}) if rule != NOTHING_DELIVERED),
+            *of_check(_in_checks(one) for one in baseline),
             *(of_check(read_baseline(Path(options["baseline"]))) if "baseline" in options else ()),
         ),
     )

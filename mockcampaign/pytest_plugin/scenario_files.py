@@ -12,7 +12,7 @@ import pytest
 from mockcampaign.double.consumer_targets import Targets
 from mockcampaign.double.loops import LoopRunner
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.pytest_plugin.campaign_settings import choose_seed
+from mockcampaign.pytest_plugin.campaign_settings import baseline_of, choose_seed
 from mockcampaign.pytest_plugin.failure_report import how_to_repeat, result_lines
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.scenario.load import load_all
@@ -78,7 +78,7 @@ class ScenarioItem(pytest.Function):
         targets.watch()
         seed = choose_seed(self.config, self.nodeid, self.plan.scenario.seed)
         file = self.nodeid.partition("::")[0]
-        await run_plan(self.plan, targets, seed=seed, file=file, done=results.append)
+        await run_plan(self.plan, targets, seed=seed, file=file, known=baseline_of(self.config), done=results.append)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the scenario's own report, because no line of Python failed."""

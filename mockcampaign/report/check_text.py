@@ -27,11 +27,11 @@ from mockcampaign.report.columns import PLAIN, Copyable, Styled, cut
 from mockcampaign.report.scenario_text import (
     DOUBT,
     FAINT,
-    GOOD,
     MARKS,
     STRONG,
     VERDICTS,
     and_simulated,
+    gone_lines,
     seen,
     timeline_lines,
 )
@@ -114,8 +114,7 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
     yield [VERDICTS[verdict_of(result)], (f"  {result.headline}", STRONG)]
     if result.trouble:
         yield [(f"  {printable(result.trouble)}", DOUBT)]
-    for one in result.gone:
-        yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
+    yield from gone_lines(result)
     if result.sweep is not None:
         yield [(f"  sweep: {printable(sentences.sweep_summary(result.sweep))}", PLAIN)]
     for note in result.notes:

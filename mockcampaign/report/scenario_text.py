@@ -121,12 +121,19 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
     said = [f"{counts[worst]} of {counted(len(result.scenarios), 'scenario')} {_WENT[worst]}"]
     said += [f"{counts[verdict]} {_WENT[verdict]}" for verdict in others]
     yield [(", ".join(said), {**VERDICTS[worst][1], **STRONG})]
+    yield from gone_lines(result)
     wrong = [scenario for scenario in result.scenarios if not scenario.compliant]
     for scenario in wrong:
         yield _failure_line(scenario)
     if wrong and verbosity == 0 and wrong[0].file:
         yield [("  what to type next", FAINT)]
         yield [(Copyable(f"    mockcampaign run {shlex.quote(wrong[0].file)} -v"), PLAIN)]
+
+
+def gone_lines(result: RunResult) -> Iterator[list[Styled]]:
+    """Yield a line for each violation that a baseline accepts, and that no longer occurs."""
+    for one in result.gone:
+        yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
 
 
 def _failure_line(scenario: ScenarioResult) -> list[Styled]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
+from mockcampaign.judging.earlier.baseline import Known, marked, of_scenario
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
 from mockcampaign.scenario.judge import judge, scenario_shows_nothing
 from mockcampaign.scenario.plan import Plan
@@ -27,14 +28,17 @@ async def run_plan(
     seed: int,
     strict: bool = False,
     file: str | None = None,
+    known: Sequence[Known] = (),
     done: Callable[[ScenarioResult], None],
     around: Callable[[Player], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted.
 
-    `file` names the scenario's file in the result. `around` returns a context that is open while the plan is played.
+    `file` names the scenario's file in the result. `known` is what a baseline accepts, in any scenario. `around`
+    returns a context that is open while the plan is played.
     Errors that stop the run without a verdict on the consumer are raised after `done` was called.
     """
+    file = str(plan.path) if file is None else file
     player = Player.with_campaign(plan, transport, seed=seed)
     entries = player.campaign.journal.entries
     trouble: str | None = None
@@ -51,11 +55,12 @@ async def run_plan(
         trouble = str(error) if isinstance(error, MockcampaignError) else f"mockcampaign itself failed: {error!r}"
         raise
     finally:
-        rules, expectations = judge(plan, entries)
+        accepted = of_scenario(known, plan.name, file)
+        rules, expectations = ([marked(one, accepted) for one in found] for found in judge(plan, entries))
         done(
             scenario_result(
                 name=plan.name,
-                file=str(plan.path) if file is None else file,
+                file=file,
                 target=plan.scenario.consumer.url,
                 trouble=trouble,
                 webhooks={name: webhook.id for name, webhook in player.webhooks.items()},

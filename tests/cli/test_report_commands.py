@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from builders import exporter
+from commands import written
 from mockcampaign.cli import cli
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import run_result
+from mockcampaign.judging.verdict import RunResult, run_result
 from mockcampaign.report.json_report import to_json
+from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.serving import serve_in_thread
 from results import finding, scenario
 
 
@@ -93,3 +97,31 @@ def test_a_baseline_overwrites_no_report(tmp_path: Path) -> None:
     arguments = ["baseline", "write", str(path), "-o", str(path)]
     with pytest.raises(InvalidInputError, match="this run reads that file, allowed: another one"):
         CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_run_accepts_what_its_baseline_accepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, result, baseline = written(tmp_path), tmp_path / "a.json", tmp_path / "accepted.toml"
+
+    def ran(bug: str | None, *arguments: str) -> tuple[int, str]:
+        with serve_in_thread(consumer_app(bug)) as url:
+            monkeypatch.setenv("CONSUMER_URL", url)
+            return invoked("run", str(path), "--no-color", "-q", *arguments)
+
+    def invoked(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)
+        return done.return_value, done.output
+
+    bug, more = "stores-first-event-only", ("--baseline", str(baseline))
+    assert ran(bug, "--report-json", str(result))[0] == 1
+    assert invoked("baseline", "write", str(result), "-o", str(baseline))[0] == 0
+    assert 'scenario = "three opens"\nrule = "consumer.processed"\n' in baseline.read_text()
+    status, text = ran(bug, *more, "--report-json", str(result))
+    assert (status, "gone" in text) == (0, False), text
+    [played] = msgspec.json.decode(result.read_bytes(), type=RunResult).scenarios
+    assert [one.id for one in played.expectations if one.known] == ["consumer.processed"]
+    status, text = ran(None, *more)
+    gone = "gone  three opens: consumer.processed: exactly-once: missing: remove it from the baseline"
+    assert (status, gone in text) == (0, True), text
+    # A further violation is not accepted.
+    written(tmp_path, ("{delivered: 3}", "{delivered: 4}"))
+    assert ran(bug, *more)[0] == 1

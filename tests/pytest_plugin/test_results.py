@@ -205,3 +205,52 @@ def test_a_report_that_cannot_be_written_fails_no_test(inner: Inner) -> None:
 
 def test_the_plugin_has_an_option_for_each_format() -> None:
     assert {report.option: report.help for report in FORMATS} == REPORTS
+
+
+BASELINE = """
+format = 1
+[[accepted]]
+scenario = "test_it.py::test_a_campaign"
+rule = "responds-200"
+identity = "204"
+[[accepted]]
+scenario = "As a file"
+rule = "opens.attempts"
+identity = "9"
+[[accepted]]
+scenario = "responds-200"
+rule = "responds-200"
+identity = "204 to batch"
+"""
+
+
+def test_a_baseline_accepts_violations_of_campaigns_scenarios_and_checks(
+    inner: Inner, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "accepted.toml").write_text(BASELINE)
+    (pytester.path / "t.scenario.yaml").write_text(f"{SCENARIO}  - expect: {{opens: {{attempts: 9}}}}\n")
+    inner(
+        """
+        from mockcampaign.samples.consumer import consumer_app
+
+        def test_a_campaign(campaign, app):
+            app.status = 204
+            campaign.emit(campaign.webhook("open", target=app))
+            campaign.advance("9s")
+
+        def test_another(campaign, app):
+            app.status = 204
+            campaign.emit(campaign.webhook("open", target=app))
+            campaign.advance("9s")
+
+        def test_check(campaign_check):
+            campaign_check(consumer_app("responds-204"), "/hook", rules=["responds-200"])
+        """,
+        "--mockcampaign-baseline=accepted.toml",
+    ).assert_outcomes(passed=4, errors=1)
+
+
+def test_a_baseline_that_is_none_ends_the_run_before_its_first_test(inner: Inner) -> None:
+    result = inner("def test_it(): pass", "--mockcampaign-baseline=none.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --mockcampaign-baseline none.toml: cannot be read: No such file or directory"])

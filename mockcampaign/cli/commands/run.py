@@ -41,6 +41,7 @@ from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
     from mockcampaign.engine.journal_file import JournalWriter
+    from mockcampaign.judging.earlier.baseline import Known
     from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.scenario.plan import Plan
     from mockcampaign.transport import Transport
@@ -55,6 +56,7 @@ class _Options:
     fail_fast: bool
     jobs: int
     strict: bool
+    baseline: Path | None
     wait_for_consumer: int
     app: str | None
     journal: Path | None
@@ -87,6 +89,9 @@ class _Options:
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and send nothing.")
 @click.option("--watch", is_flag=True, help="Run again whenever a scenario file changes.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
+@click.option(
+    "--baseline", type=EXISTING_FILE, help="Accept the violations in this file of `baseline write`, and no others."
+)
 @wait_option
 @click.option("--app", metavar="MODULE:NAME", help="Send to this ASGI or WSGI application, not to the consumer's URL.")
 @journal_option
@@ -149,10 +154,12 @@ def _show(plans: list[Plan], options: _Options) -> int:
 
 
 def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
+    from mockcampaign.judging.earlier.baseline import read_baseline
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
 
     color = use_color(options.no_color)
+    known = () if options.baseline is None else read_baseline(options.baseline)
     results: list[ScenarioResult] = []
     status: int | None = None
 
@@ -162,7 +169,7 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
 
     try:
         with shielded(), journal_file(options.journal) as writer:
-            run_async(lambda: _play_all(plans, options, writer, done))
+            run_async(lambda: _play_all(plans, options, known, writer, done))
     except (KeyboardInterrupt, asyncio.CancelledError):
         status = interrupted()
     except CouldNotTellError as error:
@@ -173,7 +180,7 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
         # The report still contains everything recorded so far.
         status = failed()
     if results:
-        result = summed_up(results, outputs)
+        result = summed_up(results, outputs, known)
         verbosity = options.verbose - options.quiet
         print_lines(summary_lines(result, verbosity=verbosity, width=columns()), color)
         if status is None and len(results) < len(plans):
@@ -183,7 +190,11 @@ def _run(plans: list[Plan], options: _Options, outputs: Outputs) -> int:
 
 
 async def _play_all(
-    plans: list[Plan], options: _Options, writer: JournalWriter | None, done: Callable[[ScenarioResult], None]
+    plans: list[Plan],
+    options: _Options,
+    known: Sequence[Known],
+    writer: JournalWriter | None,
+    done: Callable[[ScenarioResult], None],
 ) -> None:
     from mockcampaign.cli.jobs import play_all
 
@@ -208,6 +219,7 @@ async def _play_all(
                     watch=watch,
                     journal=writer,
                     journal_path=options.journal,
+                    known=known,
                 )
 
         await play_all(plans, play_one, done, jobs=options.jobs, fail_fast=options.fail_fast)

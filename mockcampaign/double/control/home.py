@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mockcampaign.clients.definitions import ClientDefinition
     from mockcampaign.double.consumer_targets import Settled, Target
     from mockcampaign.double.loops import AwaitableResult, Work
+    from mockcampaign.judging.earlier.baseline import Known
     from mockcampaign.model import EventType
     from mockcampaign.policy import Policy
     from mockcampaign.shape.shape import Shape
@@ -38,6 +39,8 @@ class CampaignSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Lists, processes and mails that clients have from the start besides the defaults."""
     allow: frozenset[str] = frozenset()
     """Ids of rules that the consumer may violate."""
+    known: tuple[Known, ...] = ()
+    """Violations in this test that a baseline accepts."""
 
 
 class Home(ABC):

@@ -121,4 +121,5 @@ class VerdictMethods(SessionMethods):
         return nothing_delivered(session.view.ledger, self._findings(), session.home.how_to_allow)
 
     def _findings(self) -> list[Finding]:
-        return findings(self._session.engine.journal.entries, self._session.allowed)
+        session = self._session
+        return findings(session.engine.journal.entries, session.allowed, session.settings.known)

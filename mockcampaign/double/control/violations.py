@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from mockcampaign import json_text
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.difference import BUILTIN, Difference, compare
+from mockcampaign.judging.earlier.baseline import Known, marked
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
@@ -36,13 +35,10 @@ NOTHING_SHOWN = Finding(
 )
 
 
-def findings(entries: Sequence[Entry], allow: Collection[str]) -> list[Finding]:
-    """Return the finding of each rule. Violations of rules in `allow` are known."""
-    found = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
-    return [
-        msgspec.structs.replace(finding, known=finding.outcome in ("fail", "warn") and finding.id in allow)
-        for finding in found
-    ]
+def findings(entries: Sequence[Entry], allow: Collection[str], known: Sequence[Known] = ()) -> list[Finding]:
+    """Return the finding of each rule. Violations of rules in `allow`, and those in `known`, are known."""
+    accepted = [*map(Known, allow), *known]
+    return [marked(rule.judge(entries, sentences.actual), accepted) for rule in JOURNAL_RULES]
 
 
 def field_names(ledger: Ledger, shapes: Iterable[Shape]) -> list[str]:

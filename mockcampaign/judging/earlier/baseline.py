@@ -15,7 +15,7 @@ import msgspec
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.earlier.comparison import findings_by_scenario, is_wrong, name_with_file
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult
+from mockcampaign.judging.verdict import RunResult, ScenarioResult
 from mockcampaign.text import printable, short
 from mockcampaign.whole_files import read_whole
 
@@ -122,6 +122,24 @@ def marked(finding: Finding, known: Iterable[Known]) -> Finding:
     """Return the finding, marked as known if it is a violation that the baseline accepts."""
     is_known = is_wrong(finding) and any(one.matches(finding) for one in known)
     return msgspec.structs.replace(finding, known=is_known)
+
+
+def with_gone(result: RunResult, known: Iterable[Known]) -> RunResult:
+    """Return the result of a run with the known violations that no longer occur in any scenario they belong to.
+
+    Scenarios that were not played to their end show nothing of the kind.
+    """
+    fixed: list[str] = []
+    for one in known:
+        played = [scenario for scenario in result.scenarios if of_scenario([one], scenario.name, scenario.file)]
+        if played and all(scenario.trouble is None and _is_gone(one, scenario) for scenario in played):
+            fixed.append(one.describe())
+    return msgspec.structs.replace(result, gone=tuple(fixed))
+
+
+def _is_gone(one: Known, scenario: ScenarioResult) -> bool:
+    findings = [*scenario.rules, *scenario.expectations]
+    return bool(gone([one], findings, {finding.id for finding in findings}))
 
 
 def gone(known: Iterable[Known], findings: Sequence[Finding], rules: Collection[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import exporter
@@ -82,6 +82,7 @@ def test_what_a_check_violates_belongs_to_no_scenario() -> None:
     assert violations_of(checked) == (Known(wrong.id, wrong.identity, None, "253"),)
 
 
+@settings(max_examples=25)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_identity_is_read_back(tmp_path_factory: pytest.TempPathFactory, identity: str) -> None:
     known = Known("rule", identity, identity, identity)
