@@ -48,10 +48,19 @@ def decode(data: bytes | msgspec.Raw) -> Any:
 def _decode(data: bytes | msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(data)
-    except UnicodeDecodeError:
-        raise msgspec.DecodeError("it is not UTF-8") from None
     except RecursionError:
         raise msgspec.DecodeError("it is nested too deeply") from None
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise msgspec.DecodeError(why_not_json(bytes(data), error)) from None
+
+
+def why_not_json(data: bytes, error: Exception) -> str:
+    """Return in one line why text could not be decoded. Each version of msgspec reports other encodings differently."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    return str(error)
 
 
 def decode_exactly(data: str | bytes) -> Any:

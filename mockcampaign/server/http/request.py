@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from mockcampaign import json_text
 from mockcampaign.text import short
 
 FORM = "application/x-www-form-urlencoded"
@@ -122,12 +123,10 @@ async def read_json(headers: Headers, receive: Receive) -> object:
     body = await read_body(headers, receive)
     try:
         value: object = msgspec.json.decode(body or b"{}")
-    except UnicodeError:
-        raise RequestRejectedError(400, "the body is not JSON: it is not UTF-8") from None
     except RecursionError:
         raise _too_deep() from None
-    except msgspec.DecodeError as error:
-        raise RequestRejectedError(400, f"the body is not JSON: {error}") from None
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise RequestRejectedError(400, f"the body is not JSON: {json_text.why_not_json(body, error)}") from None
     # Most bodies cannot be too deep, as they have not as many brackets.
     if body.count(b"[") + body.count(b"{") > NESTING_MAX and _nesting(value) > NESTING_MAX:
         raise _too_deep()
