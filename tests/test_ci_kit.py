@@ -151,6 +151,21 @@ def test_the_script_for_gitlab_runs(tmp_path: Path) -> None:
         assert (tmp_path / path).stat().st_size > 100
 
 
+# The page about them
+
+
+def test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned() -> None:
+    page = (ROOT / "docs/how-to/run-in-ci.md").read_text()
+    workflow, job = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    steps = workflow["jobs"]["webhooks"]["steps"]
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert [name for name in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", name)] == []
+    assert set(steps[-1]["with"]) <= set(ACTION["inputs"])
+    [included] = job["include"]
+    assert re.search(r"/[0-9a-f]{40}/\.ci/gitlab\.yml$", included["remote"])
+    assert set(job["mockcampaign"]["variables"]) <= set(GITLAB["mockcampaign"]["variables"])
+
+
 # Shells
 
 

@@ -19,9 +19,11 @@ import yaml
 
 from commands import written
 from image import BUILD_STAGE, FINAL_STAGE, build, listed, packages, pairs
+from mockcampaign.cli.commands.serve import serve
 from mockcampaign.extras import EXTRAS
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.server.http.access import HEALTH_PATH
 from mockcampaign.serving import serve_in_thread
 from places import ROOT
 
@@ -92,6 +94,18 @@ def test_the_image_serves_and_its_health_check_tells() -> None:
 def test_the_image_has_the_extras_that_its_commands_need() -> None:
     needed = {extra for package, extra in EXTRAS.items() if package not in LATER_EXTRAS}
     assert set(pairs("ARG", BUILD_STAGE)["EXTRAS"].split(",")) == needed
+
+
+def test_the_recipes_for_testcontainers_name_what_the_server_has() -> None:
+    page = (ROOT / "docs/how-to/use-testcontainers.md").read_text()
+    recipes = re.findall(r"```(?:java|csharp|js)\n(.*?)```", page, re.DOTALL)
+    assert len(recipes) == 3
+    options = {name for parameter in serve.params for name in parameter.opts}
+    for recipe in recipes:
+        command, *_ = re.findall(r"""ithCommand\(\[?("serve".*?)\]?\)""", recipe)
+        assert set(re.findall(r'"(--[\w-]+)"', command)) <= options
+        assert f"/__mockcampaign{HEALTH_PATH}" in recipe
+        assert set(re.findall(r"\b\d{4,}\b", recipe)) == {"8000", *re.findall(r"EXPOSE (\d+)", FINAL_STAGE)}
 
 
 def as_another_user(python: Path) -> list[str]:
