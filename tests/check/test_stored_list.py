@@ -129,6 +129,6 @@ def test_the_events_of_mails_are_those_that_a_search_finds(
 def test_a_list_does_not_have_the_events_of_a_longer_one() -> None:
     one, other = {"mailId": "a", "number": 1}, {"mailId": "a", "number": 2}
     first = StoredList([one])
-    second = StoredList([one, other], first)
+    second = StoredList([other], first)
     assert events_of(second, {("a",)}, (OPEN,)) == [one, other]
     assert events_of(first, {("a",)}, (OPEN,)) == [one]

@@ -40,8 +40,10 @@ class StoredList(list[Any]):
     """
 
     def __init__(self, elements: Iterable[Any], beginning: StoredList | None = None) -> None:
-        """`beginning` is an earlier list with which this one begins, if there is one."""
-        super().__init__(elements)
+        """`beginning` is an earlier list, whose elements come before these."""
+        super().__init__(elements if beginning is None else beginning)
+        if beginning is not None:
+            self.extend(elements)
         self._indexes: dict[tuple[tuple[str, ...], ...], _Index] = {} if beginning is None else beginning._indexes
         """Indexes by the paths of the fields that identify a mail."""
 
@@ -87,8 +89,8 @@ class ListReader:
 
     def __init__(self) -> None:
         self._known = StoredList(())
-        self._beginning = b""
-        """The text of the known elements: that of their list without its end."""
+        self._beginning = memoryview(b"")
+        """The text of the known elements: that of their list without its end. A copy would cost as much as comparing."""
 
     def decode(self, text: bytes) -> Any:
         """Return what JSON text says, as `json_text.decode` does.
@@ -103,12 +105,12 @@ class ListReader:
             self._note(text, StoredList(decoded))
             return self._known
         if more:
-            self._note(text, StoredList([*self._known, *more], self._known))
+            self._note(text, StoredList(more, self._known))
         return self._known
 
     def _note(self, text: bytes, elements: StoredList) -> None:
         self._known = elements
-        self._beginning = text.rstrip()[:-1].rstrip() if elements else b""
+        self._beginning = memoryview(text)[: _end_of_elements(text) if elements else 0]
 
     def _elements_after_known(self, text: bytes) -> list[Any] | None:
         """Return the elements after the known ones, or None if the text does not begin with those."""
@@ -122,3 +124,11 @@ class ListReader:
         except msgspec.DecodeError:
             return None  # and the whole text says what is wrong with it
         return list(decoded[1:])
+
+
+def _end_of_elements(text: bytes) -> int:
+    """Return where the elements of a list end in its text, before its bracket and any space."""
+    end = text.rindex(b"]")
+    while text[end - 1] in b" \t\r\n":
+        end -= 1
+    return end
