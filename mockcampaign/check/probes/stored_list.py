@@ -90,7 +90,7 @@ class ListReader:
     def __init__(self) -> None:
         self._known = StoredList(())
         self._beginning = memoryview(b"")
-        """The text of the known elements: that of their list without its end. A copy would cost as much as comparing."""
+        """The text of the known elements: that of their list without its end, not copied."""
 
     def decode(self, text: bytes) -> Any:
         """Return what JSON text says, as `json_text.decode` does.
