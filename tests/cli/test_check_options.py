@@ -216,6 +216,7 @@ def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option:
         ("--probe-count", "@", "--probe or --probe-command"),
         ("--probe-fields", "mailId", "--probe or --probe-command or --probe-sql"),
         ("--probe-counter", "http://127.0.0.1:9/", "--probe or --probe-command or --probe-sql"),
+        ("--probe-sql", "sqlite:///x.db", "--probe-query"),
         ("--probe-states", "@", "--probe-state"),
         ("--keep", "city", "--like"),
     ],
@@ -223,6 +224,14 @@ def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option:
 def test_an_option_that_would_have_no_effect_is_an_error(option: str, value: str, others: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{option} has no effect alone, allowed: {option} with {others}$"):
         command("http://127.0.0.1:9/hook", option, value)
+
+
+def test_a_database_in_the_environment_matters_only_without_another_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROBE_SQL", "sqlite:///x.db")
+    with pytest.raises(InvalidInputError, match="^--probe-sql has no effect alone"):
+        command("http://127.0.0.1:9/hook")
+    with pytest.raises(InvalidInputError, match="^--probe-fields: 'x' is unknown"):
+        command("http://127.0.0.1:9/hook", "--probe", "http://127.0.0.1:9/", "--probe-fields", "x")
 
 
 @pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])

@@ -407,12 +407,16 @@ def _check_effects(options: CheckArguments) -> None:
     """Raise `InvalidInputError` for an option that has no effect without another one."""
     urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
     probe = {**urls, "--probe-sql": options["probe_query"]}
+    source = click.get_current_context().get_parameter_source("probe_sql")
+    # A database in the environment is for checks that read it; others may have another probe.
+    is_needless = source is click.core.ParameterSource.ENVIRONMENT and any(urls.values())
     given: tuple[tuple[str, object, Mapping[str, object]], ...] = (
         ("--probe-events", options["probe_events"], urls),
         ("--probe-count", options["probe_count"], urls),
         ("--probe-fields", options["probe_fields"], probe),
         ("--probe-counter", options["probe_counters"], probe),
         ("--probe-query", options["probe_query"], {"--probe-sql": options["probe_sql"]}),
+        ("--probe-sql", None if is_needless else options["probe_sql"], {"--probe-query": options["probe_query"]}),
         ("--probe-states", options["states"], {"--probe-state": options["state_url"]}),
         ("--keep", options["keep"], {"--like": options["like"]}),
     )
