@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import glob
 import os
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ import pytest
 from mockcampaign.check.check import check
 from mockcampaign.check.probes import sql_probe
 from mockcampaign.check.probes.question import Question
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders, require_database
 from mockcampaign.check.settings import Settings
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.model import EventType
@@ -270,6 +272,40 @@ def test_a_query_of_a_locked_table_ends_with_one_line(engine: Any) -> None:
         if engine.dialect.name == "mysql":
             locking.exec_driver_sql("UNLOCK TABLES")
     assert len(asked(engine, QUERY, (1, "a"))) == 2
+
+
+def test_a_file_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "misspelt #1 ä.db"
+    url = f"sqlite:///{path}"
+    engine = engine_at(url)
+    with pytest.raises(
+        InvalidInputError, match=f"^SQL probe: no file {re.escape(str(path))}, allowed: the consumer's "
+    ):
+        require_database(engine)
+    with pytest.raises(CouldNotTellError, match=f"^probe query: no file {re.escape(str(path))}$"):
+        asked(engine, "SELECT 1 FROM events", (1, "a"))
+    assert not path.exists()
+    made = sqlalchemy.create_engine(url)
+    filled(made)
+    require_database(engine)
+    assert len(asked(engine, QUERY, (1, "a"), (1, "b"))) == 2
+    made.dispose()
+    engine.dispose()
+
+
+def test_what_a_killed_consumer_has_left_half_written_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    working = (
+        f"import os, sqlite3; c = sqlite3.connect({str(path)!r}, isolation_level=None); "
+        "c.execute('CREATE TABLE events (mailing_id, mailId)'); c.execute(\"INSERT INTO events VALUES (1, 'a')\"); "
+        "c.execute('PRAGMA cache_size = 1'); c.execute('BEGIN'); "
+        "c.executemany('INSERT INTO events VALUES (1, ?)', [('b' * 3_000,)] * 100); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", working], check=False)
+    assert path.with_name("x.db-journal").exists()
+    engine = engine_at(f"sqlite:///{path}")
+    assert asked(engine, "SELECT * FROM events", (1, "a")) == [{"mailingId": 1, "mailId": "a"}]
+    engine.dispose()
 
 
 def test_nobody_waits_for_a_driver_that_ends_no_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,10 @@ from concurrent.futures import Future
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from mockcampaign.check.probes.question import Found, Question, Selection, Values
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -24,7 +27,7 @@ from mockcampaign.text import short
 from mockcampaign.wallclock import Stopwatch
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection
+    from sqlalchemy import URL, BindParameter, Connection
     from sqlalchemy import Engine as Engine
 
 GRACE = 1_000
@@ -129,6 +132,8 @@ class SqlProbe:
                     raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
                 return list(result.keys()), [tuple(row) for row in result]
         except DBAPIError as error:
+            if missing := _missing_file(self._engine.url):
+                raise CouldNotTellError(f"probe query: no file {missing}") from None
             # Each database has its own words, and codes, for a query that it has ended.
             raise (
                 self._too_slow() if watch.milliseconds >= self._timeout else self._trouble(error.orig or error)
@@ -225,13 +230,16 @@ def _interrupt_of(connection: Connection) -> Callable[[], object]:
 
 
 def engine_at(url: str) -> Engine:
-    """Return an engine for a database at a URL. Raise `InvalidInputError`, without any password, if there is none."""
+    """Return an engine for a database at a URL. It makes no file of SQLite.
+
+    Raise `InvalidInputError`, without any password, if there is no such kind of database.
+    """
     try:
         import sqlalchemy
     except ImportError:
         raise InvalidInputError(f"SQL probe: SQLAlchemy is not installed, allowed: {INSTALL}") from None
     try:
-        return sqlalchemy.create_engine(url)
+        return sqlalchemy.create_engine(_not_created(sqlalchemy.make_url(url)))
     except ImportError as error:
         driver = str(error.name or "").split(".")[0]
         package = DRIVERS.get(driver, driver)
@@ -244,6 +252,30 @@ def engine_at(url: str) -> Engine:
         raise InvalidInputError(
             "SQL probe: not the URL of a database, allowed: such as postgresql+psycopg://user@host/name"
         ) from None
+
+
+def require_database(engine: Engine) -> None:
+    """Raise `InvalidInputError` if the database of an engine made here is a file that does not exist."""
+    if missing := _missing_file(engine.url):
+        raise InvalidInputError(f"SQL probe: no file {missing}, allowed: the consumer's database")
+
+
+def _not_created(url: URL) -> URL:
+    """Return the URL so that SQLite does not make a file that is missing."""
+    path = url.database
+    if url.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return url
+    # Not mode=ro, with which SQLite cannot read what a killed consumer has left half written. `query_only` lets no
+    # query change anything.
+    return url.set(database=Path(path).absolute().as_uri()).update_query_dict({"mode": "rw", "uri": "true"})
+
+
+def _missing_file(url: URL) -> str | None:
+    """Return the file of an engine made here if it does not exist."""
+    if url.get_backend_name() != "sqlite" or url.query.get("mode") != "rw" or not url.database:
+        return None
+    path = url2pathname(urlsplit(url.database).path)
+    return None if Path(path).exists() else path
 
 
 def _folded(name: str) -> str:

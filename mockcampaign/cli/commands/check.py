@@ -349,7 +349,7 @@ def _progress_text(progress: Progress) -> str:
 
 def _check_addresses(url: str, options: CheckArguments) -> None:
     """Raise `InvalidInputError` for addresses and paths that cannot be right, before anything is sent."""
-    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.run_command import runnable
     from mockcampaign.check.probes.store_probe import url_and_path
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
@@ -366,10 +366,7 @@ def _check_addresses(url: str, options: CheckArguments) -> None:
         ("--restore-cmd", options["restore_command"]),
     ):
         if command is not None:
-            try:
-                parsed(command)
-            except InvalidInputError as error:
-                raise InvalidInputError(f"{option}: {error}") from None
+            runnable(command, option)
     if (options["break_command"] is None) != (options["restore_command"] is None):
         raise InvalidInputError("allowed: both --break-cmd and --restore-cmd or neither, found one")
     if options["probe_events"] is not None and options["probe_count"] is not None:
@@ -476,9 +473,10 @@ def _settings(options: CheckArguments, routes: Routes) -> Settings:
 
 def _probe(options: CheckArguments, transport: Transport, settings: Settings) -> StoreProbe | None:
     if options["probe_sql"] is not None and options["probe_query"] is not None:
-        from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
+        from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, require_database
 
         engine = engine_at(options["probe_sql"])
+        require_database(engine)
         return SqlProbe(engine, options["probe_query"], settings.shapes, timeout=settings.timeout)
     return store_probe(
         transport,
