@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def check_probe(*, url: str | None, command: str | None, events: str | None, count: str | None) -> None:
     """Raise `InvalidInputError` for options that contradict each other."""
-    from mockcampaign.check.probes.run_command import parsed
+    from mockcampaign.check.probes.run_command import runnable
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
 
@@ -32,10 +32,7 @@ def check_probe(*, url: str | None, command: str | None, events: str | None, cou
     if url is not None:
         parse_address(url)
     if command is not None:
-        try:
-            parsed(command)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"--probe-command: {error}") from None
+        runnable(command, "--probe-command")
 
 
 def check_probed(settings: Settings, *, url: str | None, command: str | None) -> None:

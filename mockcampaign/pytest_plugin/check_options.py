@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from mockcampaign.check.probes.run_command import runnable
 from mockcampaign.check.settings import Settings
 from mockcampaign.double.arguments import check_names, check_values
 from mockcampaign.double.control.home import CampaignSettings
@@ -147,6 +148,9 @@ _NEEDED = {
 PROBES = ("probe", "probe_command", "probe_sql")
 """Arguments that say where the stored events are: at most one of them."""
 
+COMMANDS = ("probe_command", "restart_command", "break_command", "restore_command")
+"""Arguments that may be the words of a command."""
+
 
 def _check_effects(options: Mapping[str, object]) -> None:
     """Raise `MisuseError` for an argument that has no effect without another one."""
@@ -194,6 +198,10 @@ def check_settings(
     check_names("campaign_check", options, CheckOptions.__annotations__)
     check_values("campaign_check", options)
     _check_effects(options)
+    for name in COMMANDS:
+        command = options.get(name)
+        if isinstance(command, str):
+            runnable(command, name)
     allow = options.get("allow", ())
     check_allowed(allow)
     settings = Settings(

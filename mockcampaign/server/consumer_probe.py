@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mockcampaign.check.probes.run_command import parsed
+from mockcampaign.check.probes.run_command import parsed, runnable
 from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe, command_placeholders
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.consumer_store import Probe, check_jmespath
@@ -44,11 +44,7 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
             parse_address(self.url)
             in_braces(self.url, "--probe")
         if self.command is not None:
-            try:
-                words = parsed(self.command)
-            except InvalidInputError as error:
-                raise InvalidInputError(f"--probe-command: {error}") from None
-            command_placeholders(words, "--probe-command")
+            command_placeholders(runnable(self.command, "--probe-command"), "--probe-command")
         for expression in (self.events, self.count):
             if expression is not None:
                 check_jmespath(expression)

@@ -202,7 +202,16 @@ def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_ov
 
 
 @pytest.mark.parametrize("option", ["--probe-command", "--restart-cmd", "--break-cmd", "--restore-cmd"])
-@pytest.mark.parametrize(("given", "why"), [("", "an empty command"), ("sh -c 'x", "No closing quotation")])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("", "an empty command"),
+        ("sh -c 'x", "No closing quotation"),
+        ("nope-cmd --x", "no program 'nope-cmd', allowed: one in PATH, or the path of one$"),
+        ("./nope-cmd", "no program './nope-cmd', "),
+        ("PASSWORD=geheim true", "no program 'PASSWORD=…', "),
+    ],
+)
 def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(option: str, given: str, why: str) -> None:
     others = {"--break-cmd": ("--restore-cmd", "true"), "--restore-cmd": ("--break-cmd", "true")}.get(option, ())
     with pytest.raises(InvalidInputError, match=f"{option}: .*{why}"):

@@ -425,20 +425,21 @@ def test_ctrl_c_ends_the_drill_with_a_report(tmp_path: Path) -> None:
     [
         ((), "nothing to deploy, allowed: --restart-cmd or --rotate-cmd"),
         (("--restart-cmd", "x", "--rotate-cmd", "y"), "allowed: one of --restart-cmd and --rotate-cmd, found both"),
+        (("--restart-cmd", "nope-cmd x"), "--restart-cmd: no program 'nope-cmd', allowed: one in PATH"),
         (("--rotate-cmd", "y"), "allowed: --rotate-cmd with new credentials ("),
         (("--rotate-cmd", "y", "--new-basic-auth", "a:b"), "--rotate-cmd: no credentials to change, allowed: with"),
         (("--restart-cmd", "x", "--new-basic-auth", "ab"), "--new-basic-auth: no colon in it, allowed: USER:PASSWORD"),
-        (("--restart-cmd", "x", "--probe-events", "@"), "--probe-events has no effect alone"),
+        (("--restart-cmd", "true", "--probe-events", "@"), "--probe-events has no effect alone"),
         (("--restart-cmd", "x", "--at", "soon"), "--at: "),
         (
-            ("--restart-cmd", "x", "--probe-fields", "mailId"),
+            ("--restart-cmd", "true", "--probe-fields", "mailId"),
             "--probe-fields has no effect alone, allowed: --probe-fie",
         ),
         (
-            ("--restart-cmd", "x", "--probe", "http://127.0.0.1:9/", "--probe-fields", "mailRef"),
+            ("--restart-cmd", "true", "--probe", "http://127.0.0.1:9/", "--probe-fields", "mailRef"),
             "--probe-fields: 'mailRef' is unknown, allowed: type, ",
         ),
-        (("--restart-cmd", "x", "--keep", "who"), "--keep has no effect alone, allowed: --keep with --like"),
+        (("--restart-cmd", "true", "--keep", "who"), "--keep has no effect alone, allowed: --keep with --like"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -37,6 +38,22 @@ def parsed(command: str) -> list[str]:
         raise InvalidInputError(f"command {command!r}: {error}, allowed: words as in a shell") from None
     if not words:
         raise InvalidInputError("an empty command, allowed: a program and its arguments")
+    return words
+
+
+def runnable(command: str, whose: str) -> list[str]:
+    """Split a command into words as `parsed` does.
+
+    Raise `InvalidInputError`, which begins with `whose`, also if there is no such program.
+    """
+    try:
+        words = parsed(command)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{whose}: {error}") from None
+    if shutil.which(words[0]) is None:
+        name, assigns, _ = words[0].partition("=")
+        shown = f"{name}=…" if assigns else name  # whoever writes an environment variable here expects a shell
+        raise InvalidInputError(f"{whose}: no program {shown!r}, allowed: one in PATH, or the path of one")
     return words
 
 

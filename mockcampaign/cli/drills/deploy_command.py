@@ -214,6 +214,7 @@ def deploy(url: str, **options: Unpack[_DeployOptions]) -> int:
 
 def _plan(options: _DeployOptions) -> DeployPlan:
     """Return the plan. Raise `InvalidInputError` where the options make none."""
+    from mockcampaign.check.probes.run_command import runnable
     from mockcampaign.drill.deploy_plan import ORDERS, DeployPlan, restarts, rotations
 
     restart, rotate = options["restart_command"], options["rotate_command"]
@@ -227,6 +228,9 @@ def _plan(options: _DeployOptions) -> DeployPlan:
         )
     if rotate is not None and isinstance(old, NoAuthentication):
         raise InvalidInputError("--rotate-cmd: no credentials to change, allowed: with --basic-auth-file or the like")
+    for option, command in (("--restart-cmd", restart), ("--rotate-cmd", rotate)):
+        if command is not None:
+            runnable(command, option)
     orders = [one for one in ORDERS if options["rotate_order"] in ("both", one)]
     deployments = () if restart is None else restarts(restart, options["at"])
     return DeployPlan(
