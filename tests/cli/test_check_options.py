@@ -237,9 +237,9 @@ def test_an_option_that_would_have_no_effect_is_an_error(option: str, value: str
 
 def test_a_database_in_the_environment_matters_only_without_another_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROBE_SQL", "sqlite:///x.db")
-    with pytest.raises(InvalidInputError, match="^--probe-sql has no effect alone"):
+    with pytest.raises(InvalidInputError, match=r"^--probe-sql has no effect alone"):
         command("http://127.0.0.1:9/hook")
-    with pytest.raises(InvalidInputError, match="^--probe-fields: 'x' is unknown"):
+    with pytest.raises(InvalidInputError, match=r"^--probe-fields: 'x' is unknown"):
         command("http://127.0.0.1:9/hook", "--probe", "http://127.0.0.1:9/", "--probe-fields", "x")
 
 
