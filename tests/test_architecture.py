@@ -79,7 +79,7 @@ LEVELS = {
         field_values random_words rates < people < behaviour event_json sample < mail_events mailing
         < description generator < __init__ plot
     """,
-    "load_test": "arrivals latencies < live_sender < load_result < load_run load_text < load_page",
+    "load_test": "arrivals latencies < recoveries < live_sender < load_result < load_run load_text < load_page",
     "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding ledger responses

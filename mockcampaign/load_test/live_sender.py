@@ -16,8 +16,9 @@ from mockcampaign.engine.loop import Driver, Send
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.events import Generator
 from mockcampaign.judging.ledger import Totals
-from mockcampaign.load_test.arrivals import Load
+from mockcampaign.load_test.arrivals import Load, PlannedOutage
 from mockcampaign.load_test.latencies import Latencies
+from mockcampaign.load_test.recoveries import Backlogs
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 
@@ -104,7 +105,11 @@ class LiveSender(Driver):
         self._occurring_at: int | None = None
         """The moment of the arrival that is on the engine's clock."""
         self._all_made = False
-        self._outages = deque(load.outages)
+        self._turns: deque[tuple[int, PlannedOutage]] = deque(
+            [(start + moment, outage) for outage in load.outages for moment in (outage.start, outage.end)]
+        )
+        """When outages begin and end, in order."""
+        self.backlogs = Backlogs(load.outages)
         self._free_since: dict[int, int] = {}
         """When each webhook's last attempt ended, in microseconds."""
         self._started_at: dict[int, int] = {}
@@ -135,9 +140,9 @@ class LiveSender(Driver):
     def next_at(self) -> int | None:
         """Return the next due moment in milliseconds, or None if nothing will be due."""
         due = self.exporter.clock.next_due()
-        if self._outages and not self._stopped:
-            outage = self.start + self._outages[0].start
-            return outage if due is None else min(due, outage)
+        if self._turns and not self._stopped:
+            turn = self._turns[0][0]
+            return turn if due is None else min(due, turn)
         return due
 
     @property
@@ -156,13 +161,13 @@ class LiveSender(Driver):
         if until < exporter.clock.now:
             return attempts
         while not self._stopped:
-            outage = self.start + self._outages[0].start if self._outages else None
-            limit = until if outage is None else min(until, outage)
+            turn = self._turns[0][0] if self._turns else None
+            limit = until if turn is None else min(until, turn)
             self._let_next_occur()
             if exporter.move(limit):
                 self._start(now, attempts)
-            elif outage is not None and outage <= until:
-                exporter.declare_outage("refused", self.start + self._outages.popleft().end)
+            elif turn is not None and turn <= until:
+                self._begin_or_end(*self._turns.popleft())
             else:
                 break
         return attempts
@@ -178,6 +183,7 @@ class LiveSender(Driver):
         if outcome.accepted:
             self.deliveries.record(max(1, now - attempt.events[0].created * 1_000))
             self._waiting -= len(attempt.events)
+            self.backlogs.note_left(webhook_id, len(attempt.events), now // 1_000 - self.start)
         self._free_since[webhook_id] = now
         self.exporter.complete_attempt_now(attempt, outcome)
         return attempts + self.due(now)
@@ -216,9 +222,19 @@ class LiveSender(Driver):
             self._created += occurred
             self._waiting += occurred
         elif isinstance(entry, Discarded):
-            self._waiting -= sum(last - first + 1 for first, last in entry.serials)
+            discarded = sum(last - first + 1 for first, last in entry.serials)
+            self._waiting -= discarded
+            self.backlogs.note_left(entry.webhook_id, discarded, entry.at - self.start)
 
     # Steps of `due`
+
+    def _begin_or_end(self, moment: int, outage: PlannedOutage) -> None:
+        end = self.start + outage.end
+        if moment < end:
+            self.exporter.declare_outage("refused", end)
+        else:
+            ids = [stream.webhook_id for stream in self._streams]
+            self.backlogs.note_end(outage, {one: self.exporter.pending_count(one) for one in ids})
 
     def _make(self) -> bool:
         arrival = next(self._arrivals, None)

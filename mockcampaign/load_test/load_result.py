@@ -8,9 +8,9 @@ import msgspec
 
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.verdict import EXIT_STATUSES, Verdict
-from mockcampaign.load_test.arrivals import PlannedOutage
 from mockcampaign.load_test.latencies import Percentiles
 from mockcampaign.load_test.live_sender import LATE_MICROSECONDS, Balance
+from mockcampaign.load_test.recoveries import Recovery
 from mockcampaign.policy import SECOND
 
 LOAD_FORMAT = 1
@@ -31,16 +31,6 @@ class LoadSample(msgspec.Struct, frozen=True, array_like=True):
     created: int
     accepted: int
     pending: int
-
-
-class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """The time after a planned outage."""
-
-    outage: PlannedOutage
-    backlog: int
-    """How many events were pending when the outage ended."""
-    drained_after: int | None
-    """Milliseconds from its end until the backlog was drained, at the rate of the load; None if it never was."""
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +90,6 @@ def drained_backlog(webhooks: int, batch_events_max: int) -> int:
     return webhooks * batch_events_max
 
 
-def recovery(outage: PlannedOutage, samples: Sequence[LoadSample], drained: int, load_end: int) -> Recovery:
-    """Return how a consumer recovered from an outage. `drained` is the backlog that is none."""
-    after = [sample for sample in samples if outage.end <= sample.at <= load_end]
-    ends = (sample.at - outage.end for sample in after if sample.pending <= drained)
-    return Recovery(outage=outage, backlog=after[0].pending if after else 0, drained_after=next(ends, None))
-
-
 def judged(
     *,
     rate: int,
@@ -117,13 +100,15 @@ def judged(
     samples: Sequence[LoadSample],
     recoveries: Sequence[Recovery],
     drained: int,
+    retry_interval: int,
     interrupted: bool = False,
     full_at: int | None = None,
     late_percent_max: float = LATE_PERCENT_MAX,
 ) -> Judged:
     """Return whether the consumer keeps up with a rate.
 
-    It does if the backlog came down to `drained` events in the last quarter of the load.
+    It does if the backlog came down to `drained` events in the last quarter of the load, and that of each outage was
+    drained during the load. `retry_interval` is in milliseconds.
     """
     if not balance.is_exact:
         return Judged(
@@ -143,15 +128,30 @@ def judged(
         )
     last = [sample for sample in samples if milliseconds * (LAST_PART - 1) <= sample.at * LAST_PART]
     last = [sample for sample in last if sample.at <= milliseconds]
+    undrained = [one for one in recoveries if not one.drained_by(milliseconds)]
+    pending = last[-1].pending if last else balance.pending
+    behind = f"{pending:,} events were pending when the load ended"
+    if undrained and milliseconds < undrained[-1].outage.end + retry_interval:
+        needed = undrained[-1].outage.end + retry_interval
+        return Judged(
+            "could-not-tell",
+            f"the load ended {format_duration(milliseconds - undrained[-1].outage.end)} after the outage, before its "
+            f"backlog was drained: Campaign retries a batch after {format_duration(retry_interval)}, so give a --for "
+            f"well over {format_duration(_whole_seconds(needed))}",
+        )
     if any(sample.pending <= drained for sample in last):
         if not balance.accepted:
             return Judged("could-not-tell", "the consumer accepted no event, because none was due")
+        if undrained:
+            return Judged(
+                "could-not-tell",
+                "an event that was pending at the end of an outage was still pending when the load ended, so give a "
+                "longer --for",
+            )
         return Judged("compliant", f"keeps up with {rate:,} events/s{_recovered(recoveries)}")
-    pending = last[-1].pending if last else balance.pending
-    behind = f"{pending:,} events were pending when the load ended"
-    if recoveries and recoveries[-1].drained_after is None and pending < recoveries[-1].backlog:
-        end = recoveries[-1].outage.end
-        drop = recoveries[-1].backlog - pending
+    if undrained and pending < (undrained[-1].backlog or 0):
+        end = undrained[-1].outage.end
+        drop = (undrained[-1].backlog or 0) - pending
         needed = (pending - drained) * (milliseconds - end) // drop
         return Judged(
             "could-not-tell",

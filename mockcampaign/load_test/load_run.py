@@ -22,7 +22,6 @@ from mockcampaign.load_test.load_result import (
     StepResult,
     drained_backlog,
     judged,
-    recovery,
 )
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Outcome
 from mockcampaign.policy import DEFAULT_CLIENT_ID, SECOND, Policy
@@ -148,7 +147,7 @@ class _Running:
         if not balance.created:
             return None
         drained = drained_backlog(load.webhooks, settings.policy.batch_events_max)
-        recoveries = [recovery(outage, self._samples, drained, load.milliseconds) for outage in load.outages]
+        recoveries = sender.backlogs.recoveries()
         verdict = judged(
             rate=load.events_per_second,
             milliseconds=load.milliseconds,
@@ -158,6 +157,7 @@ class _Running:
             samples=self._samples,
             recoveries=recoveries,
             drained=drained,
+            retry_interval=settings.policy.retry_interval,
             interrupted=self._interrupted,
             full_at=sender.full_at,
             late_percent_max=settings.late_percent_max,

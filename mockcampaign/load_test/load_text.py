@@ -9,7 +9,8 @@ from mockcampaign.durations import format_duration
 from mockcampaign.judging.verdict import Verdict
 from mockcampaign.load_test.latencies import Percentiles
 from mockcampaign.load_test.live_sender import LATE_MICROSECONDS
-from mockcampaign.load_test.load_result import LoadResult, Recovery, StepResult
+from mockcampaign.load_test.load_result import LoadResult, StepResult
+from mockcampaign.load_test.recoveries import Recovery
 from mockcampaign.tables import complete
 
 Line = list[tuple[str, dict[str, Any]]]
@@ -75,7 +76,7 @@ def facts(step: StepResult) -> Iterator[tuple[str, str]]:
     yield "outcomes", ", ".join(f"{count:,} {outcome}" for outcome, count in step.outcomes.items()) or "none"
     yield "backlog", backlog(step)
     for one in step.recoveries:
-        yield "outage", recovered(one)
+        yield "outage", recovered(one, step.milliseconds)
 
 
 def backlog(step: StepResult) -> str:
@@ -85,12 +86,16 @@ def backlog(step: StepResult) -> str:
     return f"{most:,} events at most, {step.pending_at_end:,} at the end of the load, {drained}"
 
 
-def recovered(one: Recovery) -> str:
-    """Return what became of the backlog of an outage."""
+def recovered(one: Recovery, load_end: int) -> str:
+    """Return what became of the backlog of an outage, in a load of so many milliseconds."""
     span = f"{format_duration(one.outage.start)} to {format_duration(one.outage.end)}"
-    drained = "not drained during the load"
+    if one.backlog is None:
+        return f"{span}: the load was over before its end"
+    drained = "not drained"
     if one.drained_after is not None:
         drained = f"drained {format_duration(one.drained_after)} later"
+        if not one.drained_by(load_end):
+            drained += ", when the load had ended"
     return f"{span}: {one.backlog:,} events pending at its end, {drained}"
 
 

@@ -128,6 +128,32 @@ def test_nothing_reaches_the_consumer_in_a_planned_outage() -> None:
     assert played.sender.outcomes["connection refused (planned outage)"] == 4
 
 
+def test_the_backlog_of_an_outage_is_drained_when_its_last_event_is_delivered() -> None:
+    load = Load(events_per_second=50, milliseconds=4_000, outages=(PlannedOutage(1_000, 2_000),))
+    played = Simulated(sender_of(load), took=1_000)
+    played.play(2_000)
+    [recovery] = played.sender.backlogs.recoveries()
+    assert (recovery.backlog, recovery.drained_after) == (50, None)
+    played.play(20_000)
+    [recovery] = played.sender.backlogs.recoveries()
+    last = next(now for now, one in played.sent if any(event.created == START + 2_000 for event in one.events))
+    assert recovery.drained_after == last // 1_000 + 1 - START - 2_000 >= 9_000
+    assert not recovery.drained_by(load.milliseconds)
+
+
+def test_the_backlog_of_an_outage_is_drained_when_each_webhook_has_delivered_its_own() -> None:
+    outages = (PlannedOutage(1_000, 2_000), PlannedOutage(3_000, 3_500))
+    load = Load(events_per_second=1_000, milliseconds=30_000, webhooks=2, outages=outages)
+    sender = sender_of(load)
+    played = Simulated(sender, 1_000, lambda one: BUSY if one.webhook_id == 2 and one.number == 2 else OK)
+    played.play(12_000)
+    assert [one.drained_after for one in sender.backlogs.recoveries()] == [None, None]
+    played.play(40_000)
+    first, second = sender.backlogs.recoveries()
+    assert 18_000 < (first.drained_after or 0) < 20_000
+    assert 16_000 < (second.drained_after or 0) < 20_000
+
+
 @pytest.mark.parametrize("took", [1_000, 1_000_000_000])
 def test_a_consumer_that_hangs_makes_no_more_events_pending_than_are_allowed(took: int) -> None:
     load = Load(events_per_second=10_000, milliseconds=5_000, webhooks=3, pending_max=1_000)

@@ -9,10 +9,11 @@ import pytest
 from mockcampaign.load_test.arrivals import PlannedOutage
 from mockcampaign.load_test.latencies import Latencies
 from mockcampaign.load_test.live_sender import Balance
-from mockcampaign.load_test.load_result import Judged, LoadSample, StepResult, judged, load_result, recovery
-from mockcampaign.load_test.load_text import knee_sentence, load_lines, step_lines
+from mockcampaign.load_test.load_result import Judged, LoadSample, StepResult, judged, load_result
+from mockcampaign.load_test.load_text import knee_sentence, load_lines, recovered, step_lines
+from mockcampaign.load_test.recoveries import Recovery
 
-RATE, LENGTH, DRAINED = 1_000, 60_000, 800
+RATE, LENGTH, DRAINED, RETRY = 1_000, 60_000, 800, 10_000
 NOTHING = Latencies().percentiles()
 
 
@@ -21,18 +22,21 @@ def backlog(*pending: int) -> list[LoadSample]:
     return [LoadSample(at * 10_000, at * 10_000, at * 10_000 - number, number) for at, number in enumerate(pending)]
 
 
-def verdict(*pending: int, outage: PlannedOutage | None = None, **changed: Any) -> Judged:
-    samples = backlog(*pending)
-    found = [] if outage is None else [recovery(outage, samples, DRAINED, LENGTH)]
+def recovery(end: int = 20_000, *, drained_after: int | None = None) -> Recovery:
+    return Recovery(outage=PlannedOutage(10_000, end), backlog=9_000, drained_after=drained_after)
+
+
+def verdict(*pending: int, **changed: Any) -> Judged:
     values: dict[str, Any] = {
         "rate": RATE,
         "milliseconds": LENGTH,
         "balance": Balance(created=60_000, accepted=60_000, discarded=0, pending=0),
         "batches": 1_000,
         "late": 0,
-        "samples": samples,
-        "recoveries": found,
+        "samples": backlog(*pending),
+        "recoveries": [],
         "drained": DRAINED,
+        "retry_interval": RETRY,
     }
     return judged(**{**values, **changed})
 
@@ -66,23 +70,52 @@ def test_a_machine_that_is_too_slow_is_named() -> None:
     assert verdict(0, 0, 0, 0, 0, 0, 0, late=3, late_percent_max=0.3).verdict == "compliant"
 
 
-def test_an_outage_is_recovered_from_when_its_backlog_is_drained() -> None:
-    outage = PlannedOutage(10_000, 20_000)
-    found = recovery(outage, backlog(0, 100, 9_000, 4_000, 700, 100, 0), DRAINED, LENGTH)
-    assert (found.backlog, found.drained_after) == (9_000, 20_000)
-    assert verdict(0, 100, 9_000, 4_000, 700, 100, 0, outage=outage).reason == (
-        "keeps up with 1,000 events/s, and drains the backlog of an outage within 20s"
+def test_a_drained_backlog_of_an_outage_is_told_with_its_time() -> None:
+    assert verdict(0, 100, 9_000, 4_000, 700, 100, 0, recoveries=[recovery(drained_after=21_500)]).reason == (
+        "keeps up with 1,000 events/s, and drains the backlog of an outage within 21s500ms"
     )
 
 
-def test_a_backlog_that_still_drains_is_inconclusive() -> None:
-    found = verdict(0, 0, 9_000, 8_000, 7_000, 6_000, 5_000, outage=PlannedOutage(10_000, 20_000))
+@pytest.mark.parametrize("drained_after", [None, 40_001])
+def test_a_backlog_that_still_drains_is_inconclusive(drained_after: int | None) -> None:
+    found = verdict(0, 0, 9_000, 8_000, 7_000, 6_000, 5_000, recoveries=[recovery(drained_after=drained_after)])
     assert found.verdict == "could-not-tell"
     assert "about 42s more is needed, so give a longer --for" in found.reason
+    assert verdict(0, 0, 9_000, 0, 0, 0, 0, recoveries=[recovery(drained_after=drained_after)]) == Judged(
+        "could-not-tell",
+        "an event that was pending at the end of an outage was still pending when the load ended, so give a longer "
+        "--for",
+    )
+
+
+@pytest.mark.parametrize("pending", [0, 9_000, 99_000])
+def test_a_load_that_ends_before_the_retries_after_an_outage_is_inconclusive(pending: int) -> None:
+    assert verdict(0, 0, 0, 0, 0, pending, pending, recoveries=[recovery(55_000, drained_after=9_239)]) == Judged(
+        "could-not-tell",
+        "the load ended 5s after the outage, before its backlog was drained: Campaign retries a batch after 10s, so "
+        "give a --for well over 1m5s",
+    )
 
 
 def test_a_backlog_that_grows_after_an_outage_is_not_kept_up_with() -> None:
-    assert verdict(0, 0, 9_000, 9_100, 9_200, 9_300, 9_400, outage=PlannedOutage(10_000, 20_000)).verdict == "violated"
+    assert verdict(0, 0, 9_000, 9_100, 9_200, 9_300, 9_400, recoveries=[recovery()]).verdict == "violated"
+
+
+@pytest.mark.parametrize(
+    ("backlog", "drained_after", "said"),
+    [
+        (50, 900, "50 events pending at its end, drained 900ms later"),
+        (50, 40_000, "50 events pending at its end, drained 40s later"),
+        (50, 40_001, "50 events pending at its end, drained 40s1ms later, when the load had ended"),
+        (50, None, "50 events pending at its end, not drained"),
+        (None, None, "the load was over before its end"),
+    ],
+)
+def test_an_outage_is_told_with_what_became_of_its_backlog(
+    backlog: int | None, drained_after: int | None, said: str
+) -> None:
+    one = Recovery(outage=PlannedOutage(10_000, 20_000), backlog=backlog, drained_after=drained_after)
+    assert recovered(one, LENGTH) == f"10s to 20s: {said}"
 
 
 def test_a_load_that_ended_because_of_its_backlog_is_not_kept_up_with() -> None:
