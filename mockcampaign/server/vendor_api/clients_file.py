@@ -7,8 +7,6 @@ from pathlib import Path
 import msgspec
 
 from mockcampaign.clients.definitions import ClientDefinition
-from mockcampaign.scenario.language.client_contents import ClientsFile
-from mockcampaign.scenario.language.document import Document
 from mockcampaign.server.users import User, user_name_problem, users_of
 
 
@@ -25,6 +23,9 @@ class LoadedClients(msgspec.Struct, frozen=True):
 
 def load_clients(path: Path) -> LoadedClients:
     """Return the clients with their users and contents. Raises `InvalidInputError` with file:line:column."""
+    from mockcampaign.scenario.language.client_contents import ClientsFile
+    from mockcampaign.scenario.language.document import Document
+
     document = Document(path)
     found: ClientsFile = document.read(ClientsFile)
     definitions = found.definitions(document)

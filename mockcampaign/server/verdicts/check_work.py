@@ -17,7 +17,6 @@ from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.masking import Masking, shown_url, url_secrets
 from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
-from mockcampaign.scenario.check_shapes import shape_of_texts
 from mockcampaign.server.background.background_work import Post
 from mockcampaign.server.background.verdict_jobs import VerdictJob
 from mockcampaign.server.served_campaign import ServedCampaign
@@ -129,6 +128,8 @@ def _settings(request: CheckRequest, targets: AllowedTargets | None) -> Settings
 
 
 def _shape(request: CheckRequest) -> Shape:
+    from mockcampaign.scenario.check_shapes import shape_of_texts
+
     try:
         return shape_of_texts(request.like, request.shape, request.type, request.keep)
     except InvalidInputError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -18,15 +18,16 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.ledger import DeliveryCounts, Ledger
 from mockcampaign.judging.verdict import verdict_on
 from mockcampaign.model import WebhookStatus
-from mockcampaign.scenario.judge import finding
-from mockcampaign.scenario.load import ProbeKind, expectations_in
-from mockcampaign.scenario.plan import ConsumerExpected, Expectation
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import CustomField
 from mockcampaign.server.verdicts.store_reading import StoreReading, read_store, shapes_of
 from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked
 from mockcampaign.server.verdicts.verdict_views import finding_views
+
+if TYPE_CHECKING:
+    from mockcampaign.scenario.load import ProbeKind
+    from mockcampaign.scenario.plan import Expectation
 
 
 class ExpectRequest(CustomField[dict[str, Any]]):
@@ -57,6 +58,9 @@ class ExpectRequest(CustomField[dict[str, Any]]):
 
 
 async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
+    from mockcampaign.scenario.load import expectations_in
+    from mockcampaign.scenario.plan import ConsumerExpected
+
     consumer, campaign = call.served.consumer, call.campaign
     webhook_ids = _webhook_ids(campaign)
     expectations = expectations_in(
@@ -107,6 +111,8 @@ def _probe_kind(consumer: ConsumerProbe | None) -> ProbeKind | None:
 
 def _by(expectation: Expectation, fields: Sequence[str]) -> Expectation:
     """Return the expectation; of the consumer's store by the fields that the probe reports, if it names no others."""
+    from mockcampaign.scenario.plan import ConsumerExpected
+
     if not isinstance(expectation, ConsumerExpected) or not fields or expectation.claim.by is not None:
         return expectation
     if not isinstance(expectation.claim.processed, str):
@@ -122,6 +128,8 @@ def _judged(
     webhook_ids: Mapping[str, int],
     reading: StoreReading | None,
 ) -> tuple[list[Finding], DeliveryCounts]:
+    from mockcampaign.scenario.judge import finding
+
     ledger, shapes = Ledger.of(entries), shapes_of(campaign)
     deliveries = ledger.deliveries
     if reading is not None:

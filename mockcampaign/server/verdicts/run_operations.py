@@ -6,7 +6,7 @@ import asyncio
 import functools
 import secrets
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import msgspec
 
@@ -15,10 +15,6 @@ from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.judging.verdict import ScenarioResult, run_result
 from mockcampaign.masking import shown_url
 from mockcampaign.policy import INT64_MAX, MINUTE
-from mockcampaign.scenario.language.steps import MailingStep
-from mockcampaign.scenario.load import plans_in
-from mockcampaign.scenario.plan import EmitGenerated, Plan
-from mockcampaign.scenario.run import run_plan
 from mockcampaign.server.background.background_work import Post
 from mockcampaign.server.background.verdict_jobs import VerdictJob
 from mockcampaign.server.http.operation import CONTROL_TAG, Call, Operation
@@ -28,6 +24,9 @@ from mockcampaign.server.verdicts.check_request import milliseconds
 from mockcampaign.server.verdicts.job_start import STARTING, started
 from mockcampaign.server.verdicts.job_views import JobSummary
 from mockcampaign.server.verdicts.prepared import PreparedJob, check_target
+
+if TYPE_CHECKING:
+    from mockcampaign.scenario.plan import Plan
 
 EVENTS_MAX = 1_000_000
 """Maximum number of events and recipients in all steps of a run. Ours: as many as fit in memory."""
@@ -96,6 +95,9 @@ async def _run(call: Call, request: RunRequest) -> JobSummary:
 
 def _prepare(served: ServedCampaign, request: RunRequest) -> PreparedJob:
     """Return the run that a caller asks for. Raises `InvalidInputError`, which begins with the field or the place."""
+    from mockcampaign.scenario.load import plans_in
+    from mockcampaign.scenario.run import run_plan
+
     budget = milliseconds("budget", request.budget, 2 * MINUTE)
     plans = plans_in(request.scenario.value, request.file, {} if request.variables is None else request.variables.value)
     for plan in plans:
@@ -137,6 +139,9 @@ def _prepare(served: ServedCampaign, request: RunRequest) -> PreparedJob:
 
 
 def _check_size(plan: Plan) -> None:
+    from mockcampaign.scenario.language.steps import MailingStep
+    from mockcampaign.scenario.plan import EmitGenerated
+
     sizes: Sequence[int] = [
         step.action.count if isinstance(step.action, EmitGenerated) else step.action.recipients
         for step in plan.steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -16,13 +16,14 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import DeliveryCounts, Ledger
 from mockcampaign.judging.verdict import Verdict, verdict_on
-from mockcampaign.scenario.judge_journal import Judged, judge_journal
-from mockcampaign.scenario.judge_store import judge_store
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Flag, TextList, about
 from mockcampaign.server.verdicts.store_reading import read_store
 from mockcampaign.server.verdicts.verdict_views import FindingView, finding_views
 from mockcampaign.text import unknown
+
+if TYPE_CHECKING:
+    from mockcampaign.scenario.judge_journal import Judged
 
 PROCESSED = "processed"
 """Id of the finding about the consumer's store."""
@@ -48,6 +49,8 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
+    from mockcampaign.scenario.judge_store import judge_store
+
     allow = () if query.allow is None else query.allow.value
     _check_allowed(allow)
     consumer, campaign = call.served.consumer, call.campaign
@@ -88,6 +91,8 @@ def dropped_trouble(dropped: int) -> str | None:
 
 
 def _judged(entries: Sequence[Entry]) -> tuple[Judged, DeliveryCounts]:
+    from mockcampaign.scenario.judge_journal import judge_journal
+
     return judge_journal(None, entries), Ledger.of(entries).deliveries
 
 
