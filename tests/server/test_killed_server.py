@@ -202,6 +202,9 @@ def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
         assert (webhook["id"], webhook["status"]) == (first, "activated")
         second = activated(server, "http://127.0.0.1:9/hook", "click")
         assert second > first
+        # The call just before the kill counts, too.
+        expected = {"operation": "activateWebhook", "status": 200, "count": 2}
+        assert control(server, "/expect", {"api": expected}).json()["verdict"] == "compliant"
         assert rest(server, "POST", f"/webhooks/{second}/deactivate").ok
         assert rest(server, "DELETE", f"/webhooks/{second}").ok
         server.process.kill()

@@ -114,8 +114,13 @@ class ApiApplication:
             status = None
             return
         finally:
-            # Before the response: who has it finds the call in the journal.
+            # Before the response: who has it finds the call in the journal, also after a restart.
             self._note(call, path, handled, status)
+        if self._is_noted:
+            try:
+                self._served.save()
+            except CallInterruptedError as error:
+                reply = self._rejection(call.headers, RequestRejectedError(error.status, str(error)))
         match handled.ending:
             case ApiTimeout(hold=milliseconds):
                 await hold(scope, receive, milliseconds, self._served.closing)
