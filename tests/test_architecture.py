@@ -105,7 +105,7 @@ LEVELS = {
         attempts charts columns json_report sentences < advice timeline < scenario_text
         < annotations check_text comparison_text html junit markdown < formats
     """,
-    "report.annotations": "github",
+    "report.annotations": "github sarif",
     "samples": "known_shapes plain_server store < correct < bugs < consumer",
     "samples.bugs": """
         bug < acknowledgement authentication bad_event batch http http_server identity order payload redelivery

@@ -60,6 +60,7 @@ REPORTS = {
     "junit": "Write JUnit XML to this file.",
     "html": "Write an HTML page with plots and every attempt to this file.",
     "markdown": "Write a summary in Markdown to this file.",
+    "sarif": "Write violations as SARIF 2.1.0, for code scanning, to this file.",
 }
 """Options and help of `mockcampaign.report.formats.FORMATS`, which would take longer to import than all else here."""
 

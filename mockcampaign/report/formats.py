@@ -57,9 +57,16 @@ def _markdown(result: RunResult, writing: Writing) -> bytes:
     return to_markdown(result).encode()
 
 
+def _sarif(result: RunResult, writing: Writing) -> bytes:
+    from mockcampaign.report.annotations.sarif import to_sarif
+
+    return to_sarif(result)
+
+
 FORMATS = (
     ReportFormat("JSON", "report-json", "Write the complete result to this file as JSON.", _json),
     ReportFormat("JUnit", "junit", "Write JUnit XML to this file.", _junit),
     ReportFormat("HTML", "html", "Write an HTML page with plots and every attempt to this file.", _html),
     ReportFormat("Markdown", "markdown", "Write a summary in Markdown to this file.", _markdown),
+    ReportFormat("SARIF", "sarif", "Write violations as SARIF 2.1.0, for code scanning, to this file.", _sarif),
 )

@@ -112,6 +112,8 @@ def test_a_token_in_the_consumers_url_is_in_no_output(tmp_path: Path) -> None:
             "r.xml",
             "--markdown",
             "r.md",
+            "--sarif",
+            "r.sarif",
         )
         done = mockcampaign(
             *("check", f"{base}/hook?token=opensesame", *probe, "--explain", "--scenarios", "s", *outputs),

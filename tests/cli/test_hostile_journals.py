@@ -163,7 +163,9 @@ def test_no_journal_is_a_traceback(journals: Journals, seed: int, monkeypatch: p
     monkeypatch.setattr(replay, "wire", _nowhere)
     monkeypatch.setenv("CONSUMER_URL", "http://127.0.0.1:9")
     outputs = [
-        word for name in ("report-json", "junit", "html", "markdown") for word in (f"--{name}", f"{folder}/out.{name}")
+        word
+        for name in ("report-json", "junit", "html", "markdown", "sarif")
+        for word in (f"--{name}", f"{folder}/out.{name}")
     ]
     _ends_well("judge", str(path), "--rules-only", "-v", *outputs)
     _ends_well("judge", str(path), "--scenario", str(folder / "rich.scenario.yaml"))
