@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mockcampaign.durations import format_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import SECOND
 
@@ -32,11 +33,24 @@ class PlannedOutage(msgspec.Struct, frozen=True):
     start: int
     end: int
 
+    def __str__(self) -> str:
+        """Return the span in words, such as `60s..90s`."""
+        return f"{format_duration(self.start)}..{format_duration(self.end)}"
+
+
+class WrongOutageError(InvalidInputError):
+    """An outage does not fit the load."""
+
+    def __init__(self, index: int, outage: PlannedOutage, why: str) -> None:
+        """`index`: which of the outages it is; `why`: what is wrong with it, and what is allowed."""
+        super().__init__(f"outage {outage} {why}")
+        self.index, self.why = index, why
+
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """Events at a constant rate.
 
-    Raises `InvalidInputError` if an outage does not end within the load, or makes too many events pending.
+    Raises `WrongOutageError` if an outage does not end within the load, or makes too many events pending.
     """
 
     events_per_second: int
@@ -51,20 +65,24 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """The load ends when more events are pending, so that a consumer that hangs does not take all memory."""
 
     def __post_init__(self) -> None:
-        before = 0
-        for outage in self.outages:
-            backlog = self.events_per_second * (outage.end - outage.start) // SECOND
-            if backlog > self.pending_max:
-                raise InvalidInputError(
-                    f"outage {outage.start} ms to {outage.end} ms: {backlog:,} events would be pending after it, "
-                    f"allowed: up to {self.pending_max:,} (--pending-max)"
-                )
-            if not before <= outage.start < outage.end < self.milliseconds:
-                raise InvalidInputError(
-                    f"outage {outage.start} ms to {outage.end} ms: allowed: outages in order that begin after the one "
-                    f"before and end before the load does ({self.milliseconds} ms)"
-                )
-            before = outage.end
+        before: PlannedOutage | None = None
+        for index, outage in enumerate(self.outages):
+            why = self._why_wrong(outage, before)
+            if why is not None:
+                raise WrongOutageError(index, outage, why)
+            before = outage
+
+    def _why_wrong(self, outage: PlannedOutage, before: PlannedOutage | None) -> str | None:
+        if not 0 <= outage.start < outage.end:
+            return "does not end after it begins, allowed: a later end"
+        if before is not None and outage.start < before.end:
+            return f"begins before the outage {before} is over, allowed: outages in order that do not overlap"
+        if outage.end >= self.milliseconds:
+            return f"does not end before the load does, allowed: an end before {format_duration(self.milliseconds)}"
+        backlog = self.events_per_second * (outage.end - outage.start) // SECOND
+        if backlog > self.pending_max:
+            return f"leaves {backlog:,} events pending, allowed: up to {self.pending_max:,} (--pending-max)"
+        return None
 
     @property
     def events(self) -> int:

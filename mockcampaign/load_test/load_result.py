@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,9 @@ LAST_PART = 4
 
 LATE_PERCENT_MAX = 0.1
 """Percentage of batches that may start late, by default."""
+
+LATE_BATCHES = 5
+"""So many late batches say something about the machine. Fewer can have one cause, such as one short stall."""
 
 
 class LoadSample(msgspec.Struct, frozen=True, array_like=True):
@@ -118,8 +122,15 @@ def judged(
         )
     if interrupted:
         return Judged("could-not-tell", "interrupted before the load ended")
-    if batches and 100 * late / batches > late_percent_max:
+    pace = pace_of_machine(batches, late, late_percent_max)
+    if pace == "too slow":
         return Judged("could-not-tell", late_sentence(late, batches, rate))
+    if pace == "too few batches":
+        return Judged(
+            "could-not-tell",
+            f"{late} of {batches} batches started more than {LATE_MICROSECONDS // SECOND} ms late, and these are too "
+            "few to judge this machine: give a longer --for",
+        )
     if full_at is not None:
         return Judged(
             "violated",
@@ -159,6 +170,20 @@ def judged(
             f"about {format_duration(_whole_seconds(needed))} more is needed, so give a longer --for",
         )
     return Judged("violated", f"does not keep up with {rate:,} events/s: {behind}")
+
+
+def pace_of_machine(
+    batches: int, late: int, late_percent_max: float
+) -> Literal["fast enough", "too slow", "too few batches"]:
+    """Return whether this machine can keep the rate, from how many of the batches started late.
+
+    A few late batches among others say nothing about it. If most of a few were late, nothing was measured either.
+    """
+    if not batches or 100 * late / batches <= late_percent_max:
+        return "fast enough"
+    if late >= LATE_BATCHES:
+        return "too slow"
+    return "too few batches" if 2 * late > batches else "fast enough"
 
 
 def late_sentence(late: int, batches: int, rate: int) -> str:

@@ -54,9 +54,9 @@ def test_the_last_arrival_has_what_is_left() -> None:
     assert [*Load(events_per_second=1_010, milliseconds=200).arrivals()][-1] == Arrival(198, 0, 2)
 
 
-@pytest.mark.parametrize(("start", "end"), [(5, 5), (6, 5), (900, 1_000), (900, 1_001)])
+@pytest.mark.parametrize(("start", "end"), [(900, 1_000), (900, 1_001)])
 def test_an_outage_ends_within_the_load(start: int, end: int) -> None:
-    with pytest.raises(InvalidInputError, match="end before the load does"):
+    with pytest.raises(InvalidInputError, match="does not end before the load does, allowed: an end before 1s"):
         Load(events_per_second=1, milliseconds=1_000, outages=(PlannedOutage(start, end),))
 
 
@@ -68,5 +68,5 @@ def test_an_outage_makes_no_more_events_pending_than_are_allowed(end: int, allow
 
 
 def test_outages_do_not_overlap() -> None:
-    with pytest.raises(InvalidInputError, match="in order"):
+    with pytest.raises(InvalidInputError, match=r"outage 9ms\.\.20ms begins before the outage 0s\.\.10ms is over"):
         Load(events_per_second=1, milliseconds=1_000, outages=(PlannedOutage(0, 10), PlannedOutage(9, 20)))

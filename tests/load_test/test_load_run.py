@@ -91,7 +91,8 @@ def test_nothing_is_sent_to_a_host_that_is_not_allowed(tmp_path: Path) -> None:
         ("--outage 5s", "--outage: '5s' is not a span, allowed: START..END such as 60s..90s"),
         ("--outage 5s..x", "--outage: 'x' is not a duration, allowed: 500ms, 90s, 10m, 2h, 3d or 1d12h"),
         ("--for 1ms", "--for 1ms: no event occurs at 1 events/s, allowed: a longer duration"),
-        ("--outage 5s..2m", "allowed: outages in order that begin after the one before and end before the load does"),
+        ("--outage 45s..30s", "--outage 45s..30s does not end after it begins, allowed: a later end"),
+        ("--outage 5s..90s", "--outage 5s..90s does not end before the load does, allowed: an end before 1m"),
     ],
 )
 def test_wrong_usage_is_one_line(options: str, said: str, tmp_path: Path) -> None:
