@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from mockcampaign import json_text
 from mockcampaign.engine.journal import serials_in
 from mockcampaign.judging.fact import Pattern
 from mockcampaign.judging.ledger import Ledger
@@ -31,6 +32,22 @@ Place = Literal["first", "last", "all-but-first"]
 
 ENOUGH = 2
 """Number of events that must have something in common before it is more than chance."""
+
+
+class FieldsNotStored(msgspec.Struct, frozen=True):
+    """The fields that no stored event has, although events have them, and the others."""
+
+    absent: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def fields_not_stored(ledger: Ledger, stored: Sequence[bytes]) -> FieldsNotStored | None:
+    """Return the fields that no stored event has, if there are some and others: a consumer may keep only some."""
+    sent = (json_text.decode(event) for entry in ledger.happened for event in entry.events)
+    names = list(dict.fromkeys(name for event in sent if isinstance(event, dict) for name in event))
+    held = {name for event in stored for name in _decoded(event)}
+    absent, kept = tuple(name for name in names if name not in held), tuple(name for name in names if name in held)
+    return FieldsNotStored(absent, kept) if absent and kept else None
 
 
 def patterns(

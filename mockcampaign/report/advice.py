@@ -9,10 +9,11 @@ import html
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from mockcampaign.judging.diagnosis import FieldsNotStored
 from mockcampaign.judging.fact import (
     AnyFact,
     AttemptsEnded,
@@ -482,6 +483,16 @@ CREDENTIALS = Advice(
     "CHECK_KEY_AUTH). If they are the same, look at how the consumer reads them: split Basic credentials at the "
     "first colon and decode them as UTF-8 (RFC 7617)."
 )
+
+
+def of_fields_not_stored(found: FieldsNotStored | None, how: Callable[[Sequence[str]], str]) -> str:
+    """Return what to add to a difference if no stored event has some field: how to compare only the others.
+
+    `how` says so in terms of whoever compares; it gets the names of the fields that the consumer keeps.
+    """
+    if found is None:
+        return ""
+    return f"; no stored event has {', '.join(found.absent)}: if the consumer keeps only some fields, {how(found.kept)}"
 
 
 def _keep(fields: Sequence[str]) -> Advice:

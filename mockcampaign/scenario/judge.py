@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
+from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
@@ -15,6 +16,7 @@ from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import is_misdirected
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
@@ -247,7 +249,13 @@ def judge_consumer(
     if claim.processed == "exactly-once":
         wrong = bool(difference)
     summary = sentences.difference_of(difference.seen()) if wrong else _all_delivered(ledger.deliveries.delivered)
+    if wrong and difference.altered and claim.by is None:
+        summary += of_fields_not_stored(fields_not_stored(ledger, events), _compared_by)
     return verdict(not wrong), summary, (*ledger.evidence(), position)
+
+
+def _compared_by(fields: Sequence[str]) -> str:
+    return f"compare only these with by: [{', '.join(fields)}]"
 
 
 def _all_delivered(number: int) -> str:

@@ -70,12 +70,12 @@ def test_fields_that_identify_an_event_without_its_mail(table: Table, delivered:
 
 def test_whoever_forgets_the_fields_is_told_of_them(table: Table, delivered: CampaignFixture) -> None:
     line = said(delivered, table.rows())
-    assert "no row has userListId, remoteAddress, clientId" in line
+    assert "no stored event has userListId, remoteAddress, clientId" in line
     assert f"pass fields={list(FIVE)}" in line
 
 
 def test_one_altered_row_gives_no_hint(table: Table, delivered: CampaignFixture) -> None:
-    assert "no row has" not in said(delivered, [{**table.events[0], "device": "toaster"}, *table.events[1:]])
+    assert "no stored event has" not in said(delivered, [{**table.events[0], "device": "toaster"}, *table.events[1:]])
 
 
 def test_a_number_of_stored_events(delivered: CampaignFixture) -> None:

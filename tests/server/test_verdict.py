@@ -133,7 +133,7 @@ def test_expectations_that_nobody_could_judge_are_rejected(body: Any, error: str
     assert (answer.status_code, answer.json()["error"].startswith(error)) == (400, True), answer.text
 
 
-def test_a_secret_that_the_consumer_stores_is_masked(httpserver: HTTPServer) -> None:
+def test_a_secret_in_the_store_is_masked_and_fields_that_it_lacks_are_named(httpserver: HTTPServer) -> None:
     secret = "unmistakable-5ecret"
     httpserver.expect_request("/hook").respond_with_data("")
     with running_server(probe=ProbeOptions(url=httpserver.url_for("/stored"))) as server:
@@ -146,6 +146,16 @@ def test_a_secret_that_the_consumer_stores_is_masked(httpserver: HTTPServer) -> 
         stored = [{**event, "browser": secret} for event in httpserver.log[0][0].get_json()]
         httpserver.expect_request("/stored").respond_with_json(stored)
         found = [verdict(server), expected(server, {"consumer": {"processed": "exactly-once"}})]
+        kept = [{"mailId": event["mailId"], "created": event["created"]} for event in stored]
+        httpserver.clear_all_handlers()
+        httpserver.expect_request("/stored").respond_with_json(kept)
+        of_some = [verdict(server), expected(server, {"consumer": {"processed": "exactly-once"}})]
+        summary = server.control("GET", "/stored").json()["summary"]
     assert [one["verdict"] for one in found] == ["violated", "violated"]
     assert "***" in found[0]["findings"][-1]["actual"]
+    said = [*(one["findings"][-1]["actual"].partition("only some fields, ")[2] for one in of_some), summary]
+    assert said[0].startswith("start the server with --probe-fields ")
+    assert said[1].startswith("compare only these with by: [")
+    assert said[2].endswith(said[0])
+    assert "no stored event" not in str(found)
     assert secret not in str(found)

@@ -9,6 +9,7 @@ from mockcampaign import json_text
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import BUILTIN, Difference, compare
 from mockcampaign.judging.earlier.baseline import Known, marked
 from mockcampaign.judging.evidence import nothing_shown
@@ -16,6 +17,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.scenario.judge_store import judge_store
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import printable
@@ -60,7 +62,7 @@ def stored_difference(
 
     Compared are `fields`, and the fields in `by`, which identify an event; or all.
     """
-    missing = ""
+    hint = ""
     if isinstance(stored, int):
         if fields or by:
             raise MisuseError("fields and by need the stored events, found their number: allowed with processed=rows")
@@ -69,18 +71,9 @@ def stored_difference(
         compared = tuple(dict.fromkeys((*(by or ()), *(fields or ())))) or None
         rows = [canonical(event) for event in stored]
         difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=by)
-        missing = _fields_missing(ledger, stored, shapes) if compared is None and difference.altered else ""
-    return [judge_store(difference, len(set(ledger.delivered())), hint=missing)] if difference else []
-
-
-def _fields_missing(ledger: Ledger, stored: Sequence[Mapping[str, Any]], shapes: Iterable[Shape]) -> str:
-    """Return a hint if no row has some field that events have: a table may keep only some on purpose."""
-    held = {name for row in stored for name in row}
-    names = field_names(ledger, shapes)
-    absent, kept = [name for name in names if name not in held], [name for name in names if name in held]
-    if not absent or not kept:
-        return ""
-    return f"; no row has {', '.join(absent)}: if the consumer keeps only some fields, pass fields={kept}"
+        if compared is None and difference.altered:
+            hint = of_fields_not_stored(fields_not_stored(ledger, rows), lambda kept: f"pass fields={list(kept)}")
+    return [judge_store(difference, len(set(ledger.delivered())), hint=hint)] if difference else []
 
 
 def nothing_delivered(ledger: Ledger, found: Iterable[Finding], how_to_allow: str) -> str | None:

@@ -196,7 +196,8 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
     """`exactly-once`: every delivered event once and unaltered; `at-least-once`: none lost or altered; or the number of
     stored events. The number does not include events of other runs if the probe reports events."""
     by: tuple[str, ...] | None = None
-    """Fields by which events are compared, such as `[mailId, created]` or `[user.id]` (default: all)."""
+    """Fields by which events are compared, such as `[mailId, created]` or `[user.id]` (default: all). Others are not
+    compared: name the fields that the consumer keeps, since a field that it does not keep counts as altered."""
 
     def __post_init__(self) -> None:
         if self.by is not None and not isinstance(self.processed, str):

@@ -61,7 +61,7 @@ async def _stored(call: Call, fields: NoFields) -> StoredView:
         missing=counts.missing,
         duplicate=counts.duplicate,
         altered=counts.altered,
-        summary=campaign.masking.text(sentences.difference_of(counts)),
+        summary=campaign.masking.text(sentences.difference_of(counts) + reading.hint),
         events=[
             DifferingEvent(one.kind, campaign.masking.text(one.event), tuple(change.name for change in one.changes))
             for one in reading.difference.events()

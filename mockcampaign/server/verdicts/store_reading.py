@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 
 import msgspec
@@ -13,9 +14,11 @@ from mockcampaign.check.probes.question import Found, Question
 from mockcampaign.engine.journal import Entry, Happened
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import canonical, events_in
+from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import BUILTIN, Difference, compare
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import EventType
+from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.shape.shape import Shape
 
@@ -29,6 +32,8 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: int
     """Number of acknowledged events in the journal."""
     difference: Difference
+    hint: str = ""
+    """What to add to the description of the difference: how to compare only the fields that the consumer keeps."""
 
 
 async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReading:
@@ -66,9 +71,16 @@ def _compared(entries: list[Entry], found: Found, fields: Sequence[str], shapes:
         for entry in ledger.happened
         for serial in range(entry.first_serial, entry.first_serial + len(entry.events))
     }
-    delivered = held.intersection(ledger.delivered())
+    delivered, hint = held.intersection(ledger.delivered()), ""
     if isinstance(found, int):
         difference = Difference.of_counts(len(delivered), len(held & ledger.attempted), found)
     else:
-        difference = compare(ledger, list(map(canonical, events_in(found))), tuple(fields) or None, shapes)
-    return StoreReading(entries=entries, found=found, acknowledged=len(delivered), difference=difference)
+        stored = list(map(canonical, events_in(found)))
+        difference = compare(ledger, stored, tuple(fields) or None, shapes)
+        if difference.altered and not fields:
+            hint = of_fields_not_stored(fields_not_stored(ledger, stored), _probed_fields)
+    return StoreReading(entries=entries, found=found, acknowledged=len(delivered), difference=difference, hint=hint)
+
+
+def _probed_fields(fields: Sequence[str]) -> str:
+    return f"start the server with --probe-fields {shlex.quote(','.join(fields))}"

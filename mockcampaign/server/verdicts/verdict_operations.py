@@ -60,7 +60,8 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
     else:
         try:
             reading = await read_store(consumer, campaign)
-            entries, stored = reading.entries, [judge_store(reading.difference, reading.acknowledged)]
+            entries = reading.entries
+            stored = [judge_store(reading.difference, reading.acknowledged, hint=reading.hint)]
         except CouldNotTellError as error:
             entries, trouble = list(campaign.journal.entries), str(error)
     dropped = campaign.journal.dropped
