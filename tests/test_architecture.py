@@ -88,8 +88,8 @@ LEVELS = {
     "judging.earlier": "comparison < baseline",
     "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """
-        hypothesis_examples results < campaign_settings failure_report < check_options lifecycle scenario_files
-        server_fixture < check_fixture < histories_fixture < __init__
+        hypothesis_examples results shown_frames < campaign_settings failure_report
+        < check_options lifecycle scenario_files server_fixture < check_fixture < histories_fixture < __init__
     """,
     "drill": """
         cases deploy_plan deploy_traffic < case_scenario command deploy_rules server set_up_rules < deploy provisioning

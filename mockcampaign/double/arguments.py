@@ -59,6 +59,10 @@ def _is_like(value: object) -> bool:
     return isinstance(value, Collection) and all(isinstance(one, Mapping) for one in value)
 
 
+def _is_sql(value: object) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], str)
+
+
 def optional(takes: Takes) -> Takes:
     """Return the same values and None."""
     return msgspec.structs.replace(takes, fits=lambda value: value is None or takes.fits(value))
@@ -79,6 +83,7 @@ POLICY = Takes("mockcampaign.Policy(…)", lambda value: isinstance(value, Polic
 MOMENT = Takes("a datetime, or a text such as '2025-01-01T00:00:00Z'", lambda value: isinstance(value, str | datetime))
 MAIL = Takes("the name or the id of a mail", lambda value: _is_whole(value) or isinstance(value, str))
 FILE = Takes("a path", lambda value: isinstance(value, str | Path))
+SQL = Takes("a pair of an engine, or its URL, and a query", _is_sql, is_secret=True)
 BY_NAME = Takes("a mapping by name", lambda value: isinstance(value, Mapping))
 DATA = Takes("texts by the names of fields, such as {'order': '4711'}", _are_texts_by_name, is_secret=True)
 PASSWORD = Takes("a text", lambda value: isinstance(value, str), is_secret=True)
@@ -111,6 +116,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
     "rotate_password": {"password": PASSWORD},
     "campaign_check": {
         "probe_command": TEXT,
+        "probe_sql": optional(SQL),
         "probe_events": TEXT,
         "probe_count": TEXT,
         "probe_fields": NAMES,

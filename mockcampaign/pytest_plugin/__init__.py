@@ -253,7 +253,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    import sys
+
+    # No error is ours before our errors are imported.
+    if call.excinfo is not None and "mockcampaign.errors" in sys.modules and not item.config.getoption("fulltrace"):
+        from mockcampaign.pytest_plugin.shown_frames import shown_at_the_test
+
+        call.excinfo = shown_at_the_test(call.excinfo)
     report = yield
     if {"campaign", "campaign_server"} & set(getattr(item, "fixturenames", ())):
         from mockcampaign.pytest_plugin.lifecycle import add_report_sections

@@ -181,8 +181,8 @@ class CampaignCheck:
 
     async def _source(self, url: str, options: CheckOptions, settings: Settings) -> StoreProbe | None:
         probe, timeout = options.get("probe"), settings.timeout
-        if "probe_sql" in options:
-            engine, query = options["probe_sql"]
+        if (probe_sql := options.get("probe_sql")) is not None:
+            engine, query = probe_sql
             database = engine_at(engine) if isinstance(engine, str) else engine
             return SqlProbe(database, query, settings.shapes, timeout=timeout)
         count = options.get("probe_count")

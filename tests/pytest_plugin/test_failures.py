@@ -137,33 +137,84 @@ def test_webhooks_of_one_type_are_numbered(inner: Inner) -> None:
     )
 
 
+WRONG_CALLS = [
+    'campaign.emit("open")',
+    "campaign.run()",
+    'campaign.run(despite_rejections="yes")',
+    'campaign.emit(campaign.webhook("open", "http://127.0.0.1:9")); campaign.run()',
+    'campaign.webhook("open", target=3)',
+    'campaign.webhook("opens", "http://127.0.0.1:9")',
+    'campaign.webhook("open", "127.0.0.1:9/hook")',
+    'campaign.webhook("open", "http://127.0.0.1:9", auth=3)',
+    'campaign.webhook("open", "http://127.0.0.1:9", activate="yes")',
+    'campaign.activate("open")',
+    'campaign.delete("open")',
+    'campaign.emit(campaign.webhook("open", "http://127.0.0.1:9"), count="many")',
+    'campaign.emit("open", like={"mailID": 1})',
+    'campaign.mailing("many")',
+    'campaign.send("somebody", mail="unknown")',
+    "campaign.confirm_optin(3)",
+    'campaign.outage("2 hours")',
+    'campaign.outage("2h", "lostack")',
+    'campaign.fault("lostack")',
+    'campaign.fault("latency", duration="2 hours")',
+    'campaign.advance("2 hours")',
+    'campaign.delivered("open")',
+    'campaign.deliveries("open")',
+    "campaign.clock.lead(3)",
+    'campaign.assert_compliant(strict="yes")',
+    "campaign.assert_compliant(processed=3)",
+    'campaign.probe_sql("nothing://", "select 1")',
+    'campaign.probe_sql("sqlite://", "drop table events")',
+    'campaign.probe_sql("sqlite://", "select nothing from nowhere")',
+    'campaign_server.emit("opens")',
+    'campaign_server.advance("2 hours")',
+    "campaign_server.rotate_password(3)",
+    "campaign_check(3)",
+    'campaign_check("127.0.0.1:9/hook")',
+    'campaign_check("http://127.0.0.1:9", unknown=3)',
+    'campaign_check("http://127.0.0.1:9", probe=3)',
+    'campaign_check("http://127.0.0.1:9", probe_sql="sqlite://")',
+    'campaign_check("http://127.0.0.1:9", probe_sql=("sqlite://", "drop table events"))',
+    'campaign_check("http://127.0.0.1:9", probe_fields=["mailID"])',
+    'campaign_check("http://127.0.0.1:9", timeout="2 hours")',
+    'campaign_check("http://127.0.0.1:9", rules=["responds-201"])',
+    'campaign_histories("127.0.0.1:9/hook", count=1)',
+]
+
+
 def test_misuse_shows_the_line_of_the_test_and_nothing_of_ours(inner: Inner) -> None:
+    fixtures = [call.partition(".")[0].partition("(")[0] for call in WRONG_CALLS]
+    result = inner(
+        "".join(
+            f"def test_{number}({fixture}):\n    {call}\n"
+            for number, (fixture, call) in enumerate(zip(fixtures, WRONG_CALLS, strict=True))
+        ),
+    )
+    result.assert_outcomes(failed=len(WRONG_CALLS))
+    text = result.stdout.str()
+    places = re.findall(r"^(\S+\.py:\d+):(?: in test_\d+$| (?:\w*(?:Error|Warning))?$)", text, re.MULTILINE)
+    assert places == [f"test_it.py:{2 * number + 2}" for number in range(len(WRONG_CALLS))]
+
+
+def test_a_cause_in_the_test_is_shown_and_causes_of_ours_are_not(inner: Inner) -> None:
     result = inner(
         """
-        def test_emit(campaign):
-            campaign.emit("open")
+        def test_it(campaign):
+            try:
+                campaign.advance("2 hours")
+            except Exception as error:
+                raise type(error)("of the test") from error
 
-        def test_run(campaign):
-            campaign.run()
-
-        def test_unreachable(campaign):
-            campaign.emit(campaign.webhook("open", target="http://127.0.0.1:9"))
-            campaign.run()
-
-        def test_target(campaign):
-            campaign.webhook("open", target=3)
-
-        def test_server(campaign_server):
-            campaign_server.emit("open")
-
-        def test_check(campaign_check):
-            campaign_check(3)
+        def test_none(campaign):
+            try:
+                campaign.advance("2 hours")
+            except Exception:
+                campaign.outage("3 hours")
         """
     )
-    result.assert_outcomes(failed=6)
-    text = result.stdout.str()
-    places = re.findall(r"^(\S+\.py:\d+): (?:\w*Error)?$", text, re.MULTILINE)
-    assert places == [f"test_it.py:{number}" for number in (2, 5, 9, 12, 15, 18)]
+    places = re.findall(r"^(\S+\.py:\d+): ", result.stdout.str(), re.MULTILINE)
+    assert places == [f"test_it.py:{number}" for number in (3, 5, 9, 11)]
 
 
 def test_the_command_repeats_the_events(inner: Inner) -> None:
@@ -500,6 +551,7 @@ def test_markers_are_checked(inner: Inner) -> None:
     result = inner(VIOLATED + "".join(tests))
     result.assert_outcomes(errors=len(wrong))
     result.stdout.fnmatch_lines(list(wrong.values()), consecutive=False)
+    result.stdout.no_fnmatch_line("*campaign_settings.py*")
 
 
 def test_the_help_groups_the_options_and_the_marker_is_registered(inner: Inner) -> None:
