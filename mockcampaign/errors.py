@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class MockcampaignError(Exception):
     """Base of all our errors; the text is one line that tells a user what to do."""
@@ -9,6 +12,15 @@ class MockcampaignError(Exception):
 
 class InvalidInputError(MockcampaignError):
     """Input that is rejected before anything acts on it; the text says what, where, and what is allowed."""
+
+
+@contextlib.contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Put the option or field in question before the message of an `InvalidInputError`."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{place}: {error}") from None
 
 
 class WrongFieldsError(InvalidInputError):

@@ -7,15 +7,17 @@ import re
 from collections.abc import Collection, Sequence
 
 
-def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False) -> str:
+def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False, listed_by: str = "") -> str:
     """Return the message for a word that is not allowed, with the allowed word that is most like it.
 
-    With `secret`, a word that is not like any allowed one is not repeated: it may be a secret.
+    With `secret`, a word that is not like any allowed one is not repeated: it may be a secret. Words that are too many
+    for a message are those that the command `listed_by` lists; then the message has the nearest three.
     """
-    close = difflib.get_close_matches(found, allowed, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ""
+    close = difflib.get_close_matches(found, allowed, n=3 if listed_by else 1)
+    hint = f", did you mean {' or '.join(map(repr, close))}?" if close else ""
     shown = "" if secret and not close else f" {short(found)!r}"
-    return f"unknown {what}{shown}{hint} (allowed: {', '.join(allowed) or 'none'})"
+    words = f"those that {listed_by!r} lists" if listed_by else ", ".join(allowed) or "none"
+    return f"unknown {what}{shown}{hint} (allowed: {words})"
 
 
 def counted(count: int, noun: str) -> str:

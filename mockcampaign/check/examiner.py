@@ -158,7 +158,7 @@ def select(settings: Settings) -> list[Rule]:
     names = [rule.id for rule in CATALOGUE] + list(FAMILIES)
     for name in (*settings.rules, *settings.skip):
         if name not in names:
-            raise InvalidInputError(unknown("rule or family", name, names))
+            raise InvalidInputError(unknown("rule or family", name, names, listed_by="mockcampaign rules"))
     wanted, unwanted = set(settings.rules), set(settings.skip)
     chosen = [
         rule

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mockcampaign.durations import parse_duration
+from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.text import short
@@ -182,13 +182,20 @@ class DurationType(click.ParamType[int]):
 
     name = "duration"
 
+    def __init__(self, least: int = 0) -> None:
+        """`least`: the shortest duration that is allowed, in milliseconds."""
+        self._least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
         try:
-            return parse_duration(value)
+            milliseconds = parse_duration(value)
         except InvalidInputError as error:
             self.fail(str(error), param, ctx)
+        if milliseconds < self._least:
+            self.fail(f"{value!r} is too short, allowed: {format_duration(self._least)} or longer", param, ctx)
+        return milliseconds
 
 
 EXISTING_FILE = FileType(exists=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import InvalidInputError, naming
 
 if TYPE_CHECKING:
     from mockcampaign.check.probes.store_probe import StoreProbe
@@ -28,9 +28,11 @@ def check_probe(*, url: str | None, command: str | None, events: str | None, cou
                 raise InvalidInputError(
                     f"{option} has no effect alone, allowed: {option} with --probe or --probe-command"
                 )
-            check_jmespath(path)
+            with naming(option):
+                check_jmespath(path)
     if url is not None:
-        parse_address(url)
+        with naming("--probe"):
+            parse_address(url)
     if command is not None:
         runnable(command, "--probe-command")
 

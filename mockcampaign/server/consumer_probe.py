@@ -6,7 +6,7 @@ import msgspec
 
 from mockcampaign.check.probes.run_command import parsed, runnable
 from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe, command_placeholders
-from mockcampaign.errors import InvalidInputError
+from mockcampaign.errors import InvalidInputError, naming
 from mockcampaign.judging.consumer_store import Probe, check_jmespath
 from mockcampaign.masking import shown_url
 from mockcampaign.shape.placeholders import in_braces
@@ -41,13 +41,15 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
                 "--probe-command"
             )
         if self.url is not None:
-            parse_address(self.url)
+            with naming("--probe"):
+                parse_address(self.url)
             in_braces(self.url, "--probe")
         if self.command is not None:
             command_placeholders(runnable(self.command, "--probe-command"), "--probe-command")
-        for expression in (self.events, self.count):
+        for option, expression in (("--probe-events", self.events), ("--probe-count", self.count)):
             if expression is not None:
-                check_jmespath(expression)
+                with naming(option):
+                    check_jmespath(expression)
 
 
 class ConsumerProbe(msgspec.Struct, frozen=True, kw_only=True):

@@ -149,7 +149,7 @@ def import_app(where: str) -> Any:
     try:
         app = import_from_string(where)
     except ImportFromStringError as error:
-        raise InvalidInputError(f"application {where!r}: {error}, allowed: MODULE:NAME") from None
+        raise InvalidInputError(f"application {where!r}: {str(error).rstrip('.')}, allowed: MODULE:NAME") from None
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise InvalidInputError(

@@ -150,6 +150,18 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
             ["consumer", "--bug", "stores-first-evnt-only"],
             "unknown bug 'stores-first-evnt-only', did you mean 'stores-first-event-only'?",
         ),
+        (["check", "http://a", "--probe", "nope"], "mockcampaign: --probe: URL 'nope' is not a web address, allowed:"),
+        (["check", "http://a", "--probe", "http://a", "--probe-events", "[["], "--probe-events: '[[' is not JMESPath:"),
+        (["check", "http://a", "--probe-state", "nope"], "--probe-state: URL 'nope' is not a web address"),
+        (["check", "http://a", "--probe", "http://a", "--probe-counter", "nope"], "--probe-counter: URL 'nope' is not"),
+        (["serve", "--probe", "nope"], "mockcampaign: --probe: URL 'nope' is not a web address, allowed:"),
+        (["serve", "--probe", "http://a", "--probe-count", "[["], "mockcampaign: --probe-count: '[[' is not JMESPath:"),
+        (["check", "http://a", "--budget", "0s"], "--budget: '0s' is too short, allowed: 1ms or longer"),
+        (
+            ["rules", "responds-20"],
+            "unknown rule 'responds-20', did you mean 'responds-200' or ",
+        ),
+        (["rules", "zzz"], "unknown rule 'zzz' (allowed: those that 'mockcampaign rules' lists)\n"),
         (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
     ],
 )

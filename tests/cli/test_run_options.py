@@ -307,6 +307,7 @@ def test_an_invalid_application_is_status_2(tmp_path: Path, app: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"mockcampaign: application '{app}': ")
     assert done.stderr.endswith(", allowed: MODULE:NAME\n")
+    assert ".," not in done.stderr
 
 
 # Running again

@@ -42,7 +42,7 @@ from mockcampaign.cli.terminal import (
     warn,
 )
 from mockcampaign.durations import format_duration
-from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError, naming
 from mockcampaign.masking import shown_url
 from mockcampaign.model import Authentication
 from mockcampaign.report.formats import FORMATS
@@ -181,7 +181,9 @@ class CheckArguments(TypedDict):
 @click.option("--history", type=WholeNumber(1), metavar="NUMBER", help="Play only this random history of the --seed.")
 @click.option("--events", type=WholeNumber(1), metavar="N", help="Maximum number of events the check makes.")
 @shared_options("--timeout", "--settle")
-@click.option("--budget", type=DurationType(), default="2m", show_default=True, help="Time limit of the whole check.")
+@click.option(
+    "--budget", type=DurationType(least=1), default="2m", show_default=True, help="Time limit of the whole check."
+)
 @click.option(
     "--memory",
     type=DurationType(),
@@ -354,8 +356,16 @@ def _check_addresses(url: str, options: CheckArguments) -> None:
     from mockcampaign.judging.consumer_store import check_jmespath
     from mockcampaign.transport.address import parse_address
 
-    for address in _urls(url, options):
-        parse_address(address)
+    parse_address(url)
+    counters = [url_and_path(one) for one in options["probe_counters"]]
+    for option, address in (
+        ("--probe", options["probe_url"]),
+        ("--probe-state", options["state_url"]),
+        *(("--probe-counter", address) for address, _ in counters),
+    ):
+        if address is not None:
+            with naming(option):
+                parse_address(address)
     given = [options["probe_url"], options["probe_command"], options["probe_query"]]
     if sum(one is not None for one in given) > 1:
         raise InvalidInputError("allowed: one of --probe, --probe-command and --probe-sql, found several")
@@ -372,10 +382,15 @@ def _check_addresses(url: str, options: CheckArguments) -> None:
     if options["probe_events"] is not None and options["probe_count"] is not None:
         raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
     _check_placeholders(options)
-    paths = [url_and_path(one)[1] for one in options["probe_counters"]]
-    for expression in (options["probe_events"], options["probe_count"], options["states"], *paths):
+    for option, expression in (
+        ("--probe-events", options["probe_events"]),
+        ("--probe-count", options["probe_count"]),
+        ("--probe-states", options["states"]),
+        *(("--probe-counter", path) for _, path in counters),
+    ):
         if expression is not None:
-            check_jmespath(expression)
+            with naming(option):
+                check_jmespath(expression)
 
 
 def _check_placeholders(options: CheckArguments) -> None:

@@ -32,7 +32,7 @@ def rules(rule_id: str | None) -> int:
         return 0
     known = {rule.id: rule for rule in CATALOGUE}
     if rule_id not in known:
-        raise InvalidInputError(unknown("rule", rule_id, known))
+        raise InvalidInputError(unknown("rule", rule_id, known, listed_by="mockcampaign rules"))
     rule = known[rule_id]
     say(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
     assumed = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]

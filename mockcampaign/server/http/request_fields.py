@@ -337,7 +337,7 @@ def _allowed(info: Type) -> str:
         case msgspec.inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
         case msgspec.inspect.FloatType(ge=low, le=high):
-            return "a number" if low is None and high is None else f"a number from {low:g} to {high:g}"
+            return "a number" if low is None and high is None else f"a number from {low:.15g} to {high:.15g}"
         case msgspec.inspect.StrType(max_length=longest):
             return "text" if longest is None else f"one line of text, up to {longest} characters"
         case msgspec.inspect.BoolType():

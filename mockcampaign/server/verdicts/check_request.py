@@ -105,6 +105,8 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
 
     def check(self) -> None:
         """Raise `InvalidInputError` for what cannot be right, whatever the server knows."""
+        if self.budget is not None and not self.budget.value:
+            raise InvalidInputError("budget: 0s is too short, allowed: 1ms or longer")
         if self.probe is not None:
             self.probe.check()
         elif self.counters:

@@ -28,6 +28,9 @@ from mockcampaign.text import unknown
 from mockcampaign.transport.targets import AllowedTargets
 from mockcampaign.transport.wire import WireTransport
 
+_LIST = "mockcampaign rules"
+"""The command that lists rules and families, which are too many for a message."""
+
 
 def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
     """Return the check that a caller asks for. Imports and shapes take a moment, so this runs in a thread.
@@ -43,8 +46,8 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
         from mockcampaign.check.shrink import nothing_written
     rules = [rule.id for rule in CATALOGUE]
     for field, names in (("rules", request.rules), ("skip", request.skip)):
-        _check_known(field, "rule or family", names, [*rules, *FAMILIES])
-    _check_known("allow", "rule", request.allow, rules)
+        _check_known(field, "rule or family", names, [*rules, *FAMILIES], listed_by=_LIST)
+    _check_known("allow", "rule", request.allow, rules, listed_by=_LIST)
     settings = _settings(request, served.campaign.targets)
     try:
         total = len(select(settings))
@@ -89,11 +92,11 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
     return PreparedJob(shown_url(request.target.value), settings.seed, total, carry_out)
 
 
-def _check_known(field: str, what: str, names: Collection[str], known: Collection[str]) -> None:
+def _check_known(field: str, what: str, names: Collection[str], known: Collection[str], *, listed_by: str = "") -> None:
     """Raise `InvalidInputError`, which begins with the name of the field, for a name that is not known."""
     wrong = next((name for name in names if name not in known), None)
     if wrong is not None:
-        raise InvalidInputError(f"{field}: {unknown(what, wrong, known)}")
+        raise InvalidInputError(f"{field}: {unknown(what, wrong, known, listed_by=listed_by)}")
 
 
 def _settings(request: CheckRequest, targets: AllowedTargets | None) -> Settings:
