@@ -202,8 +202,8 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
         case CountsTwice(always=always):
             if not always:
                 yield EVENT_ALONE
-        case KeysOn(ignored=ignored):
-            names = list(dict.fromkeys(name.partition(".")[0] for name in ignored))
+        case KeysOn(fields=fields, ignored=ignored):
+            names = list(dict.fromkeys(_lacking(name, fields) for name in ignored))
             yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
         case StoreDiffers(
             after=Stimulus(edge_cases=(EdgeCaseField(absent=True, name=lacking), EdgeCaseField(name=present))),
@@ -493,6 +493,12 @@ def of_fields_not_stored(found: FieldsNotStored | None, how: Callable[[Sequence[
     if found is None:
         return ""
     return f"; no stored event has {', '.join(found.absent)}: if the consumer keeps only some fields, {how(found.kept)}"
+
+
+def _lacking(name: str, counting: Sequence[str]) -> str:
+    """Return what a deduplication key lacks: a field, or the milliseconds or the case of one that counts in part."""
+    field, _, part = name.partition(".")
+    return f"the {part} of {field}" if field in counting and part in ("milliseconds", "case") else field
 
 
 def _keep(fields: Sequence[str]) -> Advice:

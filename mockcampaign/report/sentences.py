@@ -751,8 +751,14 @@ def _keys_on(fact: KeysOn) -> str:
 
 def _key_of(fact: KeysOn) -> str:
     if len(fact.fields) <= KEY_FIELDS_SHOWN_MAX:
-        return f"deduplicates on {_listed(list(map(_field, fact.fields)))} alone"
+        return f"deduplicates on {_listed([_as_compared(name, fact.ignored) for name in fact.fields])} alone"
     return f"deduplicates without {_listed(list(map(_field, fact.ignored)))}"
+
+
+def _as_compared(name: str, ignored: Sequence[str]) -> str:
+    """Return the name of a field, with the part of its value that does not count."""
+    lacking = [part for part in ("milliseconds", "case") if f"{name}.{part}" in ignored]
+    return f"{name} (without its {lacking[0]})" if lacking else name
 
 
 def _field(name: str) -> str:

@@ -124,6 +124,10 @@ def responded(situation: Situation, *replies: Reply) -> Response:
             (KeysOn(event_type="open", fields=("mailId",), ignored=NOT_IN_KEY, events_lost=1, events=2, pairs=3),),
             f"{USUAL} Add what is missing to the deduplication key: created, browser.",
         ),
+        (
+            (KeysOn(event_type="open", fields=("created",), ignored=NOT_IN_KEY[1:], events_lost=1, events=2, pairs=3),),
+            f"{USUAL} Add what is missing to the deduplication key: the milliseconds of created, browser.",
+        ),
         ((responded(Situation.BATCH, LATE, of(200)),), f"{USUAL} {advice.WARM_UP.text}"),
         ((responded(Situation.BATCH, of(500), of(200)),), USUAL),
         ((responded(Situation.EDGE_CASES, of(400)),), f"{USUAL} {advice.BATCH_OF_UNLIKE_EVENTS.text}"),

@@ -120,6 +120,11 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
             "treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
+            (key(("mailId", "created"), ("created.milliseconds", "device")),),
+            "Deduplicates on mailId and created (without its milliseconds) alone: 2 of 12 pairs of nearly equal events "
+            "were treated as one event, and 1 of 40 realistic opens is missing from the store",
+        ),
+        (
             (key(("a", "b", "c", "d", "e"), ("browser", "browser.case")),),
             "Deduplicates without browser and the case of browser: 2 of 12 pairs of nearly equal events "
             "were treated as one event, and 1 of 40 realistic opens is missing from the store",
