@@ -33,7 +33,7 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     """Number of acknowledged events in the journal."""
     difference: Difference
     hint: str = ""
-    """What to add to the description of the difference: how to compare only the fields that the consumer keeps."""
+    """How to compare only the fields that the consumer keeps, after the description of a difference; may be empty."""
 
 
 async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReading:
