@@ -647,8 +647,8 @@ class Campaign:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
             problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
             raise problem(
-                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)}), and no outage "
-                "was in force",
+                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)} in virtual "
+                "time), and no outage was in force",
                 ""
                 if phase in ("tls", "certificate")
                 else "start the consumer, or wait for it with --wait-for-consumer 30s",

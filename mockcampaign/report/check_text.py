@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -79,8 +80,11 @@ def check_lines(
 
 
 def summary_lines(result: RunResult, *, width: int | None = None) -> Iterator[list[Styled]]:
-    """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on."""
-    width = WIDTH if width is None else min(width, WIDTH)
+    """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on.
+
+    Without a width, no line is cut.
+    """
+    width = sys.maxsize if width is None else min(width, WIDTH)
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn")]
     wrong.sort(key=lambda finding: not any(isinstance(fact, _EXPLAINING) for fact in finding.facts))
     if any(map(_wrong, result.rules)):

@@ -124,7 +124,7 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
     yield from gone_lines(result)
     wrong = [scenario for scenario in result.scenarios if not scenario.compliant]
     for scenario in wrong:
-        yield _failure_line(scenario)
+        yield _failure_line(scenario, is_cut=width is not None)
     if wrong and verbosity == 0 and wrong[0].file:
         yield [("  what to type next", FAINT)]
         yield [(Copyable(f"    mockcampaign run {shlex.quote(wrong[0].file)} -v"), PLAIN)]
@@ -136,7 +136,7 @@ def gone_lines(result: RunResult) -> Iterator[list[Styled]]:
         yield [("  gone", GOOD), (f"  {printable(one)}: remove it from the baseline", PLAIN)]
 
 
-def _failure_line(scenario: ScenarioResult) -> list[Styled]:
+def _failure_line(scenario: ScenarioResult, *, is_cut: bool) -> list[Styled]:
     """Return one line that says which scenario failed, and where and why first."""
     findings = [*scenario.expectations, *scenario.rules]
     wrong = [one for one in findings if violates(one, scenario)]
@@ -146,7 +146,8 @@ def _failure_line(scenario: ScenarioResult) -> list[Styled]:
         place, why = wrong[0].place or place, f"{wrong[0].title}: {wrong[0].actual}"
     mark = MARKS["fail" if scenario.verdict == "violated" else "could-not-tell"]
     words = ": ".join(filter(None, (printable(scenario.name), printable(place))))
-    return [("  ", PLAIN), mark, (f" {words}", STRONG), (f"  {cut(printable(why), FAILURE_MAX)}", PLAIN)]
+    shown = cut(printable(why), FAILURE_MAX) if is_cut else printable(why)
+    return [("  ", PLAIN), mark, (f" {words}", STRONG), (f"  {shown}", PLAIN)]
 
 
 def _table_lines(result: RunResult, width: int | None) -> Iterator[list[Styled]]:

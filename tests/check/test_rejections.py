@@ -74,6 +74,7 @@ def test_nothing_is_said_of_pseudonyms_where_there_are_none() -> None:
 
 PYDANTIC = {"detail": [{"type": "missing", "loc": ["events", 0, "tenant"], "msg": "Field required"}]}
 DJANGO = "<html><head><title>403 Forbidden</title><style>x {}</style></head><body><p>CSRF verification failed.</body>"
+FLASK = "<!doctype html><title>422 Unprocessable Entity</title><h1>Unprocessable Entity</h1><p>No such tenant.</p>"
 RAILS = "<title>The change you wanted was rejected (422)</title><h1>The change you wanted was rejected.</h1>"
 
 
@@ -103,6 +104,17 @@ def test_a_page_is_read_as_a_reader_sees_it() -> None:
     authentication = BasicAuthentication(user_name="acme", password="geheim-4711")
     found = only_finding(responding(lambda body: HTMLResponse(DJANGO, 400)), authentication=authentication)
     assert found.actual.endswith("the 400 says: 403 Forbidden: CSRF verification failed.")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [(FLASK, "the 422 says: No such tenant."), (RAILS, "the 422 says: The change you wanted")],
+)
+def test_a_page_that_repeats_itself_is_quoted_once(page: str, said: str) -> None:
+    actual = only_finding(responding(lambda body: HTMLResponse(page, 422))).actual
+    assert said in actual
+    assert actual.count(said.partition("says: ")[2]) == 1
+    assert "Unprocessable" not in actual.partition("says: ")[2]
 
 
 def test_an_echoed_secret_is_masked() -> None:

@@ -135,3 +135,9 @@ def test_a_token_in_the_consumers_url_is_in_no_output(tmp_path: Path) -> None:
     assert replayed.stderr.count("\n") == 1
     assert "allowed: --target URL" in replayed.stderr
     assert os.listdir(tmp_path / "s")
+
+
+def test_speed_and_virtual_exclude_each_other() -> None:
+    status, _, said = called_main("serve", "--virtual", "--speed", "60")
+    assert status == 2
+    assert "--speed has no effect with --virtual, allowed: one of the two" in said

@@ -102,6 +102,9 @@ def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> 
 
     Every option is also an environment variable, such as MOCKCAMPAIGN_SERVE_PORT.
     """
+    given = click.get_current_context().get_parameter_source("speed")
+    if virtual and given is not click.core.ParameterSource.DEFAULT:
+        raise click.UsageError("--speed has no effect with --virtual, allowed: one of the two")
     # What is imported stays, so to search it for garbage again and again would be a tenth of the start.
     gc.disable()
     try:

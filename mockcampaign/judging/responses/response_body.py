@@ -14,7 +14,7 @@ from mockcampaign.text import printable, short
 CHARACTERS_MAX = 300
 """Greatest length of the text that a finding quotes, in characters: enough for a message and the name of a field."""
 
-_INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+_INVISIBLE = re.compile(r"<(script|style|head|title)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _STOCK = "|".join(
     (
@@ -48,7 +48,16 @@ def _text(response: Responded) -> str:
     text = response.body.decode("utf-8", "replace")
     content_type = dict(response.headers).get("content-type", "")
     if "html" in content_type or text.lstrip()[:1] == "<":
-        title = _TITLE.search(text)
-        seen = _TAG.sub(" ", _INVISIBLE.sub(" ", text))
-        text = html.unescape(f"{title[1]}: {seen}" if title else seen)
+        found = _TITLE.search(text)
+        title = _one_line(found[1]) if found else ""
+        seen = _one_line(_TAG.sub(" ", _INVISIBLE.sub(" ", text)))
+        # Default pages repeat the status in the title and in a heading.
+        for heading in (title, re.sub(r"^\d{3}\W*|\W*\d{3}\W*$", "", title), f"({response.status})"):
+            seen = seen.removeprefix(heading).lstrip(" .:") if heading else seen
+        said_by_status = not seen or not _is_stock(title, response.status)
+        text = ": ".join(filter(None, (title if said_by_status else "", seen)))
     return short(printable(" ".join(text.split())), CHARACTERS_MAX)
+
+
+def _one_line(markup: str) -> str:
+    return " ".join(html.unescape(markup).split())
