@@ -18,7 +18,7 @@
     draw(figure("backlog"), [load.seconds, load.pending], [{label: "s"}, line("pending", "--first", "--area")], {outages: load.outages});
     draw(
       figure("rate"), [load.seconds, load.offered, load.accepted],
-      [{label: "s"}, line("occurred", "--first"), line("accepted", "--second")], {outages: load.outages},
+      [{label: "s"}, line("occurred", "--first"), line("accepted", "--second")], {outages: load.outages, most: load.rate_max},
     );
     // Each nine has the same width, as in every HDR plot.
     const nines = ([percentile]) => Math.min(5.5, -Math.log10(1 - Math.min(percentile, 99.9997) / 100));
@@ -35,13 +35,13 @@
     );
   }
 
-  function draw(canvas, data, series, {outages = [], y = {}, values} = {}) {
+  function draw(canvas, data, series, {outages = [], y = {}, values, most = Infinity} = {}) {
     const axis = {stroke: () => color("--muted"), grid: {stroke: () => color("--line"), width: 1}, ticks: {stroke: () => color("--line")}};
     const made = new uPlot({
       width: Math.max(canvas.clientWidth, 260),
       height: 220,
       legend: {show: false},
-      scales: {x: {time: false}, y: y.distr ? y : {range: (self, low, high) => [0, Math.max(1, high * 1.05)]}},
+      scales: {x: {time: false}, y: y.distr ? y : {range: (self, low, high) => [0, Math.max(1, Math.min(high * 1.05, most))]}},
       axes: [values ? {...axis, values} : {...axis}, {...axis, size: 70, values: (self, splits) => splits.map((at) => at === null ? "" : at.toLocaleString("en"))}],
       series,
       hooks: {
