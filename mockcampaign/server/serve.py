@@ -300,7 +300,7 @@ def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
         f"  user        {credentials}",
         f"  Swagger UI  {url}/docs",
         f"  live page   {url}/",
-        f"  control     {url}/__mockcampaign/",
+        f"  control     {url}/__mockcampaign/state",
     ]
     if served.settings.shapes:
         lines.append(f"  as captured {', '.join(served.settings.shapes)}")

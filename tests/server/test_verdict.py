@@ -133,6 +133,19 @@ def test_expectations_that_nobody_could_judge_are_rejected(body: Any, error: str
     assert (answer.status_code, answer.json()["error"].startswith(error)) == (400, True), answer.text
 
 
+def test_an_ambiguous_type_is_said_to_be_so_and_is_still_among_the_names() -> None:
+    with running_server() as server:
+        first, second, third = server.create(), server.create(), server.create(type="click")
+        errors = [
+            server.control("POST", "/expect", {name: {"pending": 0}}).json()["error"] for name in ("open", "opne")
+        ]
+    assert errors == [
+        f"expect.open: 'open' is ambiguous, allowed: the id of a webhook, {first} and {second}",
+        "expect.opne: unknown webhook 'opne', did you mean 'open'? "
+        f"(allowed: open, click, {first}, {second}, {third}, consumer)",
+    ]
+
+
 def test_a_secret_in_the_store_is_masked_and_fields_that_it_lacks_are_named(httpserver: HTTPServer) -> None:
     secret = "unmistakable-5ecret"
     httpserver.expect_request("/hook").respond_with_data("")

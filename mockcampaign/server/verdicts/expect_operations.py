@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -24,6 +23,7 @@ from mockcampaign.server.http.request_fields import CustomField
 from mockcampaign.server.verdicts.store_reading import StoreReading, read_store, shapes_of
 from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked
 from mockcampaign.server.verdicts.verdict_views import finding_views
+from mockcampaign.text import few
 
 if TYPE_CHECKING:
     from mockcampaign.scenario.load import ProbeKind
@@ -62,11 +62,14 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     from mockcampaign.scenario.plan import ConsumerExpected
 
     consumer, campaign = call.served.consumer, call.campaign
-    webhook_ids = _webhook_ids(campaign)
+    named = _named(campaign)
+    _check_unambiguous(request.value, named)
+    webhook_ids = _webhook_ids(campaign, named)
     expectations = expectations_in(
         request.value,
         "expect",
-        webhooks=webhook_ids,
+        # With ambiguous names, which are rejected already: a misspelled one is then said to be like one of them.
+        webhooks=dict.fromkeys((*named, *webhook_ids)),
         operations=campaign.operations,
         probe=_probe_kind(consumer),
     )
@@ -93,14 +96,29 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     )
 
 
-def _webhook_ids(campaign: Campaign) -> dict[str, int]:
+def _named(campaign: Campaign) -> dict[str, list[int]]:
+    """Return the ids of webhooks by type and by `integrationId`, several if the name is ambiguous."""
+    found: dict[str, list[int]] = {}
+    for one in campaign.webhooks.all():
+        if one.status is not WebhookStatus.DELETED:
+            for name in filter(None, dict.fromkeys((one.type.value, one.integration_id))):
+                found.setdefault(name, []).append(one.id)
+    return found
+
+
+def _check_unambiguous(names: Iterable[str], named: Mapping[str, Sequence[int]]) -> None:
+    """Raise `InvalidInputError` for a name that several webhooks have."""
+    for name in names:
+        ids = named.get(name, ())
+        if len(ids) > 1:
+            allowed = few(list(map(str, ids)))
+            raise InvalidInputError(f"expect.{name}: {name!r} is ambiguous, allowed: the id of a webhook, {allowed}")
+
+
+def _webhook_ids(campaign: Campaign, named: Mapping[str, Sequence[int]]) -> dict[str, int]:
     """Return the ids of webhooks by the names that expectations may use, which are not ambiguous."""
-    webhooks = campaign.webhooks.all()
-    present = [one for one in webhooks if one.status is not WebhookStatus.DELETED]
-    names = [(name, one.id) for one in present for name in {one.type.value, one.integration_id} if name]
-    times = Counter(name for name, _ in names)
-    by_name = {name: number for name, number in names if times[name] == 1}
-    return {**by_name, **{str(one.id): one.id for one in webhooks}}
+    by_name = {name: ids[0] for name, ids in named.items() if len(ids) == 1}
+    return {**by_name, **{str(one.id): one.id for one in campaign.webhooks.all()}}
 
 
 def _probe_kind(consumer: ConsumerProbe | None) -> ProbeKind | None:
