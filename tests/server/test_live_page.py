@@ -117,6 +117,27 @@ def test_start_an_outage_see_retries_end_it_and_see_the_backlog_drain(
 
 
 @pytest.mark.slow
+def test_nothing_is_said_to_be_empty_before_it_is_loaded(chromium: Any, server: Server) -> None:
+    with clean_page(chromium, server.url, viewport=WIDE) as page:
+        page.route("**/stream*", lambda route: None)  # a state that never arrives
+        page.goto(server.url)
+        assert page.get_by_text("Loading…").count() == 5
+        assert set(page.get_by_label("Totals").locator("dd").all_inner_texts()) == {"\N{EN DASH}"}
+        assert not page.get_by_text("No webhooks yet").is_visible()
+
+
+@pytest.mark.slow
+def test_a_webhook_that_is_merely_created_shows_no_outage(server: Server, page: Any) -> None:
+    number = server.create()
+    page.get_by_text("Loading…").first.wait_for(state="detached")
+    server.control("POST", "/outages", {"for": "2h"})
+    page.get_by_role("button", name=f"End outage of webhook {number}").wait_for()
+    assert "until" not in webhook(page, number).inner_text()
+    server.rest("POST", f"/webhooks/{number}/activate")
+    webhook(page, number).get_by_text("refused until").wait_for()
+
+
+@pytest.mark.slow
 def test_an_outage_of_all_discards_after_three_days(server: Server, page: Any) -> None:
     server.activated("http://127.0.0.1:9/a")
     server.activated("http://127.0.0.1:9/b", "click")

@@ -106,6 +106,9 @@ function render() {
   rows.render();
   plot.render();
   renderTotals();
+  for (const placeholder of document.querySelectorAll(".loading")) {
+    placeholder.remove();
+  }
 }
 
 function renderTotals() {

@@ -156,7 +156,7 @@ export class Rows {
     const begin = this.begin();
     const page = this.found.slice(begin, begin + PAGE);
     this.box.hidden = !page.length;
-    this.empty.hidden = page.length > 0;
+    this.empty.hidden = page.length > 0 || this.store.missing > 0; // the missing ones are being fetched
     const kept = new Set(page);
     for (const [position, option] of this.options) {
       if (!kept.has(position)) {

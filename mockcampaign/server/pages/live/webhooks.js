@@ -160,7 +160,9 @@ export class WebhooksTable {
     write(row.authentication, AUTHENTICATIONS[webhook.authentication]);
     write(row.status, webhook.status);
     row.status.dataset.status = webhook.status;
-    write(row.outage, webhook.outage ? `${webhook.outage.kind} until ${moment(webhook.outage.until).slice(5)}` : "");
+    // A webhook that was never activated attempts nothing that an outage could hit.
+    const suffers = webhook.outage && webhook.status !== "created";
+    write(row.outage, suffers ? `${webhook.outage.kind} until ${moment(webhook.outage.until).slice(5)}` : "");
     write(row.pending, counted(webhook.pending));
     write(row.next, nextAttempt(webhook, state.now));
     write(row.attempts, counted(webhook.attempts));
