@@ -35,7 +35,7 @@ def test_the_plot_of_rates_says_what_it_does_not_show(together: int, is_cut: boo
     )
     page = load_page(load_result("http://127.0.0.1/", 1, {}, [step])).decode()
     said = (
-        "accepted. The plot ends at 300, which is 3 times the rate of the load; up to 4,900 were accepted</figcaption>"
+        "accepted. The plot ends at 300, which is 3 times the rate of the load; the highest value is 4,900</figcaption>"
     )
     assert (said in page) == is_cut
     assert ("The plot ends at" in page) == is_cut
