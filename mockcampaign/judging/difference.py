@@ -219,19 +219,19 @@ def _without(events: Iterable[bytes], removed: Iterable[bytes]) -> Iterator[byte
 def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shapes = BUILTIN) -> list[bytes]:
     """Return the stored events that are of the mail of a sent event.
 
-    An event that names no mail is returned if its client and mailing are those of a sent event.
+    An event that names no mail is returned too, unless it names a client or mailing of which nothing was sent.
     """
     sent = set(sent)
     mails = {_mail(event, shape) for event in sent}
-    origins: set[Hashable] = set()
+    origins: set[tuple[Role, bytes]] = set()
 
     def is_own(event: bytes) -> bool:
         if (mail := _mail(event, shape)) is not None:
             return mail in mails
         # Few stores contain such events, so most readings need no origins.
         if not origins:
-            origins.update(_origin(one, shape) for one in sent)
-        return _origin(event, shape) in origins
+            origins.update(*(_origins(one, shape) for one in sent))
+        return origins.issuperset(_origins(event, shape))
 
     return [event for event in stored if is_own(event)]
 
@@ -258,11 +258,14 @@ def _mail(event: bytes, shapes: Shapes) -> Hashable | None:
     return _key(msgspec.json.decode(event), shapes)
 
 
-def _origin(event: bytes, shapes: Shapes) -> Hashable:
+def _origins(event: bytes, shapes: Shapes) -> Iterator[tuple[Role, bytes]]:
+    """Yield the client and the mailing of an event, as far as it names them."""
     known = msgspec.json.decode(event)
     shape = _shape_of(known, shapes)
-    # Encoded, because a consumer may have stored a list or an object there.
-    return tuple(canonical(shape.get(known, role)) for role in (Role.CLIENT, Role.MAILING))
+    for role in (Role.CLIENT, Role.MAILING):
+        if (value := shape.get(known, role)) is not None:
+            # Encoded, because a consumer may have stored a list or an object there.
+            yield role, canonical(value)
 
 
 def _identity(event: bytes, known: Event, shapes: Shapes, names: Sequence[str] | None) -> Hashable | None:

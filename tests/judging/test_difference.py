@@ -68,14 +68,15 @@ def test_events_of_other_mails_are_somebody_elses() -> None:
     ]
 
 
-def test_events_without_a_mail_are_own_only_with_the_client_and_mailing_of_a_sent_one() -> None:
+def test_events_without_a_mail_are_somebody_elses_only_by_their_client_or_mailing() -> None:
     [sent] = builtin_shape(EventType.OPEN).examples
     unnamed = {**sent, "mailId": None}
-    others = [{**unnamed, "clientId": 1}, {**unnamed, "mailingId": 2}, {**unnamed, "mailingId": [3]}, {"no": "event"}]
-    stored = [canonical(event) for event in (sent, unnamed, *others)]
+    projected = {"created": sent["created"]}
+    others = [{**unnamed, "clientId": 1}, {**unnamed, "mailingId": 2}, {**unnamed, "mailingId": [3]}]
+    stored = [canonical(event) for event in (sent, unnamed, projected, *others)]
     # A sent event that names no mail does not make others' events own ones.
     for ours in ([sent], [sent, unnamed]):
-        assert own_events(stored, map(canonical, ours)) == stored[:2]
+        assert own_events(stored, map(canonical, ours)) == stored[:3]
 
 
 def test_the_nearest_of_several_missing_events_is_the_original_and_equal_ones_count_separately() -> None:
