@@ -219,7 +219,7 @@ def _without(events: Iterable[bytes], removed: Iterable[bytes]) -> Iterator[byte
 def own_events(stored: Iterable[bytes], sent: Iterable[bytes], shape: Shapes = BUILTIN) -> list[bytes]:
     """Return the stored events that are of the mail of a sent event.
 
-    An event that names no mail is returned too, unless it names a client or mailing of which nothing was sent.
+    An event that names no mail is returned too, unless it names another client or mailing than the sent events.
     """
     sent = set(sent)
     mails = {_mail(event, shape) for event in sent}
