@@ -12,9 +12,7 @@ recipients, and looks for these alone in the store. Client and mailing ids are f
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
@@ -136,10 +134,6 @@ class CheckRun:
 
     async def finish(self) -> None:
         """Examine all rules. Raise as `check` does."""
-        with _only_new_garbage():
-            await self._finish()
-
-    async def _finish(self) -> None:
         await self._examiner.run()
         if not self._context.settings.sweep or self.still_broken:
             return
@@ -165,16 +159,3 @@ class CheckRun:
         examined, rules = len(self._examiner.examinations), self._examiner.rules
         following = rules[examined].id if examined < len(rules) else None
         self._on_progress(Progress(examined=examined, rules=len(rules), following=following, sweep=self._sweep))
-
-
-@contextlib.contextmanager
-def _only_new_garbage() -> Iterator[None]:
-    """Leave what exists now, such as all modules, out of garbage collections, which take a tenth of a check's time."""
-    is_ours = not gc.get_freeze_count()  # a server has decided for itself
-    if is_ours:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        if is_ours:
-            gc.unfreeze()
