@@ -114,8 +114,8 @@ class CheckRun:
 
     @property
     def has_findings(self) -> bool:
-        """Whether any rule has been examined."""
-        return bool(self._examiner.examinations)
+        """Whether any rule has been examined, at least in part."""
+        return bool(self._examiner.begun)
 
     @property
     def coverage(self) -> Coverage:

@@ -226,9 +226,9 @@ class Examiner:
                 "consumer did not respond, or its store never settled"
             ) from None
         stopped: _Stopped = None
-        while self._begun < len(self.rules):
+        while self.begun < len(self.rules):
             self._hurry()
-            rule = self.rules[self._begun]
+            rule = self.rules[self.begun]
             missing = self._missing(rule)
             if missing is not None:
                 self._note(rule, "not-exercised", (Needs(need=missing),))
@@ -256,14 +256,15 @@ class Examiner:
                 stopped = await self._confirm() or stopped
 
     @property
-    def _begun(self) -> int:
+    def begun(self) -> int:
+        """Number of rules that have been examined at least in part."""
         return len(self.examinations) + len(self._waiting)
 
     @property
     def _may_wait(self) -> bool:
         """Whether results may wait for a later reading of the store."""
         assumed = sum(result.is_assumed for result in self._waiting)
-        following = self.rules[self._begun : self._begun + 1]
+        following = self.rules[self.begun : self.begun + 1]
         return (
             0 < assumed < WAITING_MAX
             and self._waiting[-1].may_wait
@@ -401,7 +402,7 @@ class Examiner:
         if self._hurries or transport.requests < REQUESTS_BEFORE_HURRY or needed <= self._settings.budget:
             return
         self._hurries = True
-        done = self._begun
+        done = self.begun
         rest = self.rules[done:]
         usual = [rule for rule in rest if rule.stage is Stage.USUAL]
         telling = sorted((rule for rule in usual if rule.id in TELLING), key=lambda rule: TELLING.index(rule.id))
