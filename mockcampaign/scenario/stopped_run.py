@@ -13,7 +13,7 @@ from mockcampaign.judging.responses.rejections import NothingAccepted
 from mockcampaign.judging.responses.response_body import response_body
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import shown_url
-from mockcampaign.model import NoAuthentication, Webhook
+from mockcampaign.model import NoAuthentication, Responded, Webhook
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import advice
 from mockcampaign.text import counted
@@ -51,8 +51,9 @@ def why_stopped(door: Door, rejected: NothingAccepted, webhook: Webhook, entries
         )
         fix = " ".join(filter(None, (first, fix if reply.status == 403 else "")))
     url, attempts = shown_url(webhook.target_url), counted(rejected.attempts, "attempt")
-    ended = sentences.attempt(rejected.outcome)
+    subject = "it " if isinstance(rejected.outcome, Responded) else ""
+    ended = subject + sentences.attempt(rejected.outcome)
     return (
-        f"{door.run} stopped after {attempts}, because the consumer {url} has accepted nothing: it {ended}{quoted}. "
+        f"{door.run} stopped after {attempts}, because the consumer {url} has accepted nothing: {ended}{quoted}. "
         f"{fix} If rejections are intended, write {door.go_on}"
     )
