@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached
+from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached, WebhookChanged
 from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
@@ -15,6 +15,7 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import is_misdirected
+from mockcampaign.model import NoAuthentication
 from mockcampaign.report import sentences
 from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
@@ -154,7 +155,15 @@ def own_mistake(plan: Plan, entries: Sequence[Entry]) -> str | None:
     """
     attempts = [entry for entry in entries if isinstance(entry, Attempted)]
     if attempts:
-        if expects_rejections(plan) or any(entry.faults or not is_misdirected(entry.outcome) for entry in attempts):
+        with_credentials = {
+            entry.webhook_id
+            for entry in entries
+            if isinstance(entry, WebhookChanged) and entry.authentication != NoAuthentication.__struct_config__.tag
+        }
+        if expects_rejections(plan) or any(
+            entry.faults or not is_misdirected(entry.outcome, has_credentials=entry.webhook_id in with_credentials)
+            for entry in attempts
+        ):
             return None
         if any(isinstance(entry, Probed) and entry.count for entry in entries):
             return None  # the consumer has the events, so it has the path

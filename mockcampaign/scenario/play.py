@@ -12,7 +12,7 @@ from mockcampaign.engine.journal import Happened, StepReached
 from mockcampaign.errors import ConsumerRejectsError, InvalidInputError, MockcampaignError
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import Rejections, is_misdirected
-from mockcampaign.model import EventType, Webhook
+from mockcampaign.model import EventType, NoAuthentication, Webhook
 from mockcampaign.scenario.expectations.api_calls import ApiCondition
 from mockcampaign.scenario.expectations.wait_condition import condition
 from mockcampaign.scenario.judge import expects_rejections
@@ -235,7 +235,8 @@ class Player:
         if rejections.found is not None:
             webhook = campaign.webhook(rejections.found.webhook_id)
             why = why_stopped(_DOOR, rejections.found, webhook, campaign.journal.entries)
-            if is_misdirected(rejections.found.outcome):
+            has_credentials = not isinstance(webhook.authentication, NoAuthentication)
+            if is_misdirected(rejections.found.outcome, has_credentials=has_credentials):
                 raise ConsumerRejectsError(why)
             self.stopped = self.stopped or why
 

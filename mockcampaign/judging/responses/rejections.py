@@ -17,13 +17,18 @@ TIMED_OUT_MAX = 4
 """Number of time-outs after which it shows nothing more: they cost wall time."""
 
 
-MISDIRECTED = frozenset({401, 403, 404, 405, 410})
+UNAUTHORISED = frozenset({401, 403})
+"""Statuses that are the consumer's fault if it gets credentials: the check finds consumers that misread them."""
+
+MISDIRECTED = UNAUTHORISED | {404, 405, 410}
 """Statuses that say that a request is wrong in its path or its credentials, which is not the consumer's fault."""
 
 
-def is_misdirected(outcome: Outcome) -> bool:
-    """Return whether a response says that path or credentials are wrong."""
-    return isinstance(outcome, Responded) and outcome.status in MISDIRECTED
+def is_misdirected(outcome: Outcome, *, has_credentials: bool) -> bool:
+    """Return whether a response says that the path is wrong, or that credentials are missing."""
+    if not isinstance(outcome, Responded) or (has_credentials and outcome.status in UNAUTHORISED):
+        return False
+    return outcome.status in MISDIRECTED
 
 
 class NothingAccepted(msgspec.Struct, frozen=True, kw_only=True):
