@@ -293,6 +293,9 @@ Entry = (
     | StepReached
 )
 
+DROPPED_MORE = 4
+"""How many entries more than necessary a full journal drops at once."""
+
 Listener = Callable[[int, Entry], object]
 """Receives an entry and its position when the entry is added, and again each time the entry has grown."""
 
@@ -428,9 +431,10 @@ class Journal:
         return position
 
     def _drop(self) -> None:
-        # Drop an eighth more than necessary, so that not every new entry moves the whole list; keep the newest entry.
+        # Drop some more than necessary, so that not every new entry moves the whole list, but so few that the sender
+        # does not wait until the memory of thousands of events is free. Keep the newest entry.
         entries_max = min(self._entries_max, len(self._entries))
-        entries_kept = entries_max - entries_max // 8
+        entries_kept = entries_max - min(DROPPED_MORE, entries_max // 8)
         count = 0
         for entry in self._entries[:-1]:
             if len(self._entries) - count <= entries_kept and self._events <= self._events_max:

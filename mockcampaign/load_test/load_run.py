@@ -34,8 +34,8 @@ SAMPLE_MILLISECONDS_MIN = 100
 LEAD_MILLISECONDS = 100
 """Time before the first events occur, in which the first ones are made."""
 
-ENTRIES_MAX, EVENTS_MAX = 2_000, 100_000
-"""Bounds of the journal. Everything is counted before it is dropped."""
+ENTRIES_MAX, EVENTS_MAX = 200, 10_000
+"""Bounds of the journal. Everything is counted before it is dropped, and what is kept delays garbage collections."""
 
 OnSample = Callable[[Load, LoadSample], None]
 
