@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from browsers import browser, clean_page
-from places import ROOT
+from mockcampaign.cli import COMMANDS
+from places import ROOT, documentation
 from site_links import with_places
+from site_reference import GENERATED, prose, with_generated
 
 PLACES = {"ARCHITECTURE.md": "explanation/architecture.md"}
 
@@ -36,6 +38,29 @@ PLACES = {"ARCHITECTURE.md": "explanation/architecture.md"}
 )
 def test_a_link_leads_to_the_place_of_its_target(source: str, markdown: str, shown: str) -> None:
     assert with_places(markdown, source, PLACES) == shown
+
+
+def test_each_generated_part_is_in_one_page() -> None:
+    marks = re.findall(r"<!-- generated: (\w+) -->", documentation())
+    assert sorted(marks) == sorted(GENERATED)
+
+
+def test_the_generated_reference_has_what_the_program_has() -> None:
+    page = with_generated("# Commands\n\nOn the documentation site, more\nfollows.\n\n<!-- generated: commands -->\n")
+    assert page.startswith("# Commands\n\n## `demo`\n\nCheck a correct")
+    assert {f"## `{name}`" for name in COMMANDS} <= {*page.splitlines()}
+    assert "| `PROBE_SQL` | `--probe-sql` | `check`" in with_generated("<!-- generated: environment -->")
+    assert "`POST /rest/{clientId}/webhooks` (`createWebhook`)" in with_generated("<!-- generated: http -->")
+    assert "| `count` | required |" in with_generated("<!-- generated: journal -->")
+    assert "`timeout` = `10000`\n:   Time after which" in with_generated("<!-- generated: policy -->")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a `*.yaml` of <b>", "a `*.yaml` of &lt;b>"), ("*x* [1] a_b `c|d`", r"\*x\* \[1\] a\_b `c|d`")],
+)
+def test_sentences_of_the_program_are_shown_as_they_are(text: str, shown: str) -> None:
+    assert prose(text) == shown
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +86,8 @@ def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
     loaded = re.compile(r"<(?:link|script|img|iframe|source)[^>]*(?:href|src)=[\"'](?:https?:)?//[^>]*>")
     pages = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
     assert len(pages) > 20
+    assert "Identity of a violation among those" in pages[site / "reference" / "json-report.html"]
+    assert "Emit <code>count</code> events" in pages[site / "reference" / "python.html"]
     assert {page: found for page, text in pages.items() if (found := loaded.findall(text))} == {}
 
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads this file by its 
 
 from mockcampaign.check.rules import CATALOGUE, FAMILIES
 from site_links import with_places
+from site_reference import with_generated
 
 ROOT = Path(__file__).parent.parent
 
@@ -60,6 +61,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links lead to the places that their targets have on the site; the navigation replaces the way back."""
+    """Add what is generated, and let links lead to the places that their targets have on the site.
+
+    The way back is left out, since the navigation replaces it.
+    """
     place = page.file.src_uri
-    return with_places(_WAY_BACK.sub("\n", markdown), _SOURCES.get(place, f"docs/{place}"), ELSEWHERE)
+    written = with_places(_WAY_BACK.sub("\n", markdown), _SOURCES.get(place, f"docs/{place}"), ELSEWHERE)
+    return with_generated(written)
