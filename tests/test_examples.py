@@ -1,4 +1,4 @@
-"""The worked examples, each run as its user would run it: pytest in its folder."""
+"""The worked examples in Python, each run as its user would run it: pytest in its folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(folder: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("folder", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("folder", sorted({path.parent.name for path in EXAMPLES.glob("*/test_*.py")}))
 def test_examples_pass(folder: str) -> None:
     if folder in PLUGINS and PLUGINS[folder] not in {plugin.name for plugin in entry_points(group="pytest11")}:
         pytest.skip(f"the pytest plugin {PLUGINS[folder]} is not installed")
