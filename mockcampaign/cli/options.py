@@ -80,6 +80,9 @@ _SHARED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         help="How long stored events may lag behind the response, such as 5s.",
     ),
     "--client-id": click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events."),
+    "--baseline": click.option(
+        "--baseline", type=EXISTING_FILE, help="Accept the violations in this file of `baseline write`, and no others."
+    ),
     "--ca": click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust the CA in this file as well."),
     "--insecure": click.option("--insecure", is_flag=True, help="Accept any certificate."),
 }

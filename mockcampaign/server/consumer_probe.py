@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from mockcampaign.check.probes.run_command import parsed, runnable
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders, require_database
 from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe, command_placeholders
 from mockcampaign.errors import InvalidInputError, naming
 from mockcampaign.judging.consumer_store import Probe, check_jmespath
 from mockcampaign.masking import shown_url
 from mockcampaign.shape.placeholders import in_braces
+from mockcampaign.shape.shape import Shape
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.wire import WireTransport
 
+NO_PROBE = "the server has no probe, allowed: one given with --probe, --probe-command or --probe-sql"
+
 
 class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the consumer reports what it has stored: at a URL or by a command, if at all."""
+    """Where the consumer reports what it has stored: at a URL, by a command or in its database, if at all."""
 
     url: str | None = None
     command: str | None = None
+    sql: str | None = None
+    """URL of the database, as SQLAlchemy spells it; with `query`."""
+    query: str | None = None
+    """Reads the stored events from the database."""
     events: str | None = None
     """JMESPath of the list of events (default: the whole response)."""
     count: str | None = None
@@ -31,14 +41,19 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise `InvalidInputError` for what cannot be right, before anything is served."""
-        if self.url is not None and self.command is not None:
-            raise InvalidInputError("allowed: one of --probe and --probe-command, found both")
+        if sum(one is not None for one in (self.url, self.command, self.query)) > 1:
+            raise InvalidInputError("allowed: one of --probe, --probe-command and --probe-sql, found several")
         if self.events is not None and self.count is not None:
             raise InvalidInputError("allowed: one of --probe-events and --probe-count, found both")
-        if self.url is None and self.command is None and (self.events or self.count or self.fields):
+        if (self.sql is None) != (self.query is None):
+            raise InvalidInputError("allowed: both --probe-sql and --probe-query or neither, found one")
+        if self.url is None and self.command is None and (self.events or self.count):
             raise InvalidInputError(
-                "--probe-events, --probe-count and --probe-fields have no effect alone, allowed: with --probe or "
-                "--probe-command"
+                "--probe-events and --probe-count have no effect alone, allowed: with --probe or --probe-command"
+            )
+        if self.url is None and self.command is None and self.query is None and self.fields:
+            raise InvalidInputError(
+                "--probe-fields has no effect alone, allowed: with --probe, --probe-command or --probe-sql"
             )
         if self.url is not None:
             with naming("--probe"):
@@ -46,6 +61,8 @@ class ProbeOptions(msgspec.Struct, frozen=True, kw_only=True):
             in_braces(self.url, "--probe")
         if self.command is not None:
             command_placeholders(runnable(self.command, "--probe-command"), "--probe-command")
+        if self.query is not None:
+            query_placeholders(self.query, "--probe-query")
         for option, expression in (("--probe-events", self.events), ("--probe-count", self.count)):
             if expression is not None:
                 with naming(option):
@@ -56,27 +73,52 @@ class ConsumerProbe(msgspec.Struct, frozen=True, kw_only=True):
     """A probe, and how its readings are compared."""
 
     shown: str
-    """The URL or the command, without what may be secret."""
+    """The URL, the command or the kind of database, without what may be secret."""
     probe: StoreProbe
     transport: WireTransport
     """Carries the requests of the probe; closed at the end of the server."""
-    fields: tuple[str, ...] = ()
-    """Fields that the probe reports; empty: all."""
+    options: ProbeOptions
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields that the probe reports; empty: all."""
+        return self.options.fields
 
 
-def consumer_probe(options: ProbeOptions, transport: WireTransport, *, timeout: int) -> ConsumerProbe | None:
+def consumer_probe(
+    options: ProbeOptions, transport: WireTransport, shapes: Sequence[Shape], *, timeout: int
+) -> ConsumerProbe | None:
     """Return the probe that options describe, if they do. `timeout` is in milliseconds.
 
-    Raises `InvalidInputError` as `ProbeOptions.check` does.
+    `shapes` say to which fields the columns of a query belong. Raises `InvalidInputError` as `ProbeOptions.check` does,
+    and for a database that does not exist.
     """
     options.check()
+    probe = probe_of(options, transport, shapes, timeout=timeout)
+    if probe is None:
+        return None
+    return ConsumerProbe(shown=_shown(options), probe=probe, transport=transport, options=options)
+
+
+def probe_of(
+    options: ProbeOptions, transport: WireTransport, shapes: Sequence[Shape], *, timeout: int
+) -> StoreProbe | None:
+    """Return a probe that knows nothing of the consumer yet, as `consumer_probe` does."""
     events = None if options.count is not None else options.events or "@"
     if options.url is not None:
-        probe = Probe(url=options.url, events=events, count=options.count)
-        asked, shown = UrlProbe(probe, transport, timeout=timeout), shown_url(options.url)
-        return ConsumerProbe(shown=shown, probe=asked, transport=transport, fields=options.fields)
+        return UrlProbe(Probe(url=options.url, events=events, count=options.count), transport, timeout=timeout)
     if options.command is not None:
-        command = CommandProbe(options.command, events=events, count=options.count, timeout=timeout)
-        shown = f"command {parsed(options.command)[0]}"
-        return ConsumerProbe(shown=shown, probe=command, transport=transport, fields=options.fields)
+        return CommandProbe(options.command, events=events, count=options.count, timeout=timeout)
+    if options.sql is not None and options.query is not None:
+        engine = engine_at(options.sql)
+        require_database(engine)
+        return SqlProbe(engine, options.query, shapes, timeout=timeout)
     return None
+
+
+def _shown(options: ProbeOptions) -> str:
+    if options.url is not None:
+        return shown_url(options.url)
+    if options.command is not None:
+        return f"command {parsed(options.command)[0]}"
+    return f"query of {(options.sql or '').partition(':')[0]}"

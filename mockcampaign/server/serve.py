@@ -118,7 +118,7 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
         transport = WireTransport(ca_file=options.ca_file, verify=not options.insecure, targets=targets)
         # The probe's address is the operator's own, so that it may be anywhere.
         asking = WireTransport(ca_file=options.ca_file, verify=not options.insecure)
-        consumer = consumer_probe(options.probe, asking, timeout=settings.policy.timeout)
+        consumer = consumer_probe(options.probe, asking, settings.event_shapes, timeout=settings.policy.timeout)
         state_file = None
         if options.state is not None:
             if plan is not None:

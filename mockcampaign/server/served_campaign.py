@@ -35,6 +35,7 @@ from mockcampaign.server.kept_recipients import kept_in
 from mockcampaign.server.pacer import Pacer, TimeStoppedError, outcome_of
 from mockcampaign.server.state_file import KeptCampaign, KeptMailing, StateFile, StateLostError
 from mockcampaign.server.users import Users
+from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 from mockcampaign.transport.targets import AllowedTargets
@@ -74,6 +75,11 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Lists, processes and mails that clients have from the start besides the defaults."""
     faults: tuple[tuple[Fault, When], ...] = ()
     """Faults that are in force from the start, and after each reset."""
+
+    @property
+    def event_shapes(self) -> tuple[Shape, ...]:
+        """The shape of the events of each type: the captured one, or Campaign's own."""
+        return tuple(self.shapes.get(one) or builtin_shape(one) for one in EventType)
 
 
 class CallInterruptedError(MockcampaignError):

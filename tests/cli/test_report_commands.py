@@ -7,6 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from builders import exporter
 from commands import written
@@ -17,6 +21,7 @@ from mockcampaign.judging.verdict import RunResult, run_result
 from mockcampaign.report.json_report import to_json
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
+from places import ROOT
 from results import finding, scenario
 
 
@@ -99,8 +104,11 @@ def test_a_baseline_overwrites_no_report(tmp_path: Path) -> None:
         CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)
 
 
-def test_a_run_accepts_what_its_baseline_accepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_and_its_journal_accept_what_their_baseline_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, result, baseline = written(tmp_path), tmp_path / "a.json", tmp_path / "accepted.toml"
+    journal = tmp_path / "j.jsonl"
 
     def ran(bug: str | None, *arguments: str) -> tuple[int, str]:
         with serve_in_thread(consumer_app(bug)) as url:
@@ -112,7 +120,7 @@ def test_a_run_accepts_what_its_baseline_accepts(tmp_path: Path, monkeypatch: py
         return done.return_value, done.output
 
     bug, more = "stores-first-event-only", ("--baseline", str(baseline))
-    assert ran(bug, "--report-json", str(result))[0] == 1
+    assert ran(bug, "--report-json", str(result), "--journal", str(journal))[0] == 1
     assert invoked("baseline", "write", str(result), "-o", str(baseline))[0] == 0
     assert 'scenario = "three opens"\nrule = "consumer.processed"\n' in baseline.read_text()
     status, text = ran(bug, *more, "--report-json", str(result))
@@ -122,6 +130,27 @@ def test_a_run_accepts_what_its_baseline_accepts(tmp_path: Path, monkeypatch: py
     status, text = ran(None, *more)
     gone = "gone  three opens: consumer.processed: exactly-once: missing: remove it from the baseline"
     assert (status, gone in text) == (0, True), text
+    assert invoked("judge", str(journal), "-q")[0] == 1
+    assert invoked("judge", str(journal), "-q", *more)[0] == 0
     # A further violation is not accepted.
     written(tmp_path, ("{delivered: 3}", "{delivered: 4}"))
     assert ran(bug, *more)[0] == 1
+    assert invoked("judge", str(journal), "-q", *more)[0] == 1
+
+
+def test_a_replay_accepts_what_its_baseline_accepts(tmp_path: Path) -> None:
+    result, baseline, statuses = tmp_path / "a.json", tmp_path / "accepted.toml", iter([202, *[200] * 9])
+
+    async def hook(request: Request) -> Response:
+        return Response(status_code=next(statuses))
+
+    def invoked(*arguments: str) -> int:
+        done = CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)
+        return int(done.return_value)
+
+    with serve_in_thread(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
+        replay = ("replay", str(ROOT / "fixtures/journals/outage.jsonl"), "--target", f"{url}/hook", "-q")
+        assert invoked(*replay, "--report-json", str(result)) == 1
+        assert invoked("baseline", "write", str(result), "-o", str(baseline)) == 0
+        statuses = iter([202, *[200] * 9])
+        assert invoked(*replay, "--baseline", str(baseline)) == 0

@@ -94,7 +94,8 @@ def running_server(
     transport = WireTransport(targets=targets)
     settings = ServerSettings(speed=speed, policy=policy, seed=seed, start=start, clients=clients)
     campaign = ServedCampaign(transport, users, settings)
-    campaign.consumer = consumer_probe(probe or ProbeOptions(), WireTransport(), timeout=5_000)
+    asking = WireTransport()
+    campaign.consumer = consumer_probe(probe or ProbeOptions(), asking, settings.event_shapes, timeout=5_000)
     with serve_in_thread(
         server_app(campaign, host_names=("campaign.test",)), port=port, ending=campaign.closing.set
     ) as url:

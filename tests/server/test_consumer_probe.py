@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.samples.consumer import consumer_app
-from mockcampaign.server.consumer_probe import ProbeOptions
+from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.transport.wire import WireTransport
 from servers import running_server
 
 
@@ -39,3 +49,78 @@ def test_an_unknown_placeholder_is_refused_before_anything_is_served() -> None:
     for options in (ProbeOptions(url="http://x/?m={mailing}"), ProbeOptions(command="cat {mailing}")):
         with pytest.raises(InvalidInputError, match=r"^--probe\S*: unknown placeholder '{mailing}', did you mean"):
             options.check()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[tuple[str, ProbeOptions]]:
+    """Serve a consumer that stores its events in SQLite, without a URL that returns them."""
+    path = tmp_path / "x.db"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE events (mailing INTEGER, mail_id TEXT, created INTEGER, payload TEXT UNIQUE)")
+
+    async def hook(request: Request) -> Response:
+        events = await request.json()
+        rows = [(one["mailingId"], one["mailId"], one["created"], json.dumps(one, sort_keys=True)) for one in events]
+        with contextlib.closing(sqlite3.connect(path)) as made, made:
+            made.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+        return Response()
+
+    query = "SELECT mail_id, created FROM events WHERE mailing = :mailingId"
+    probe = ProbeOptions(sql=f"sqlite:///{path}", query=query, fields=("mailId", "created"))
+    with serve_in_thread(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as url:
+        yield url, probe
+
+
+def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: tuple[str, ProbeOptions]) -> None:
+    url, probe = database
+    with running_server(probe=probe) as server:
+        server.activated(f"{url}/hook")
+        server.control("POST", "/emit", {"type": "open", "count": 120})
+        server.advance("1m")
+        found = server.control("GET", "/stored").json()
+        assert [found[name] for name in ("stored", "acknowledged", "missing", "duplicate")] == [120, 120, 0, 0]
+        assert server.control("GET", "/state").json()["probe"] == "query of sqlite"
+        assert server.control("GET", "/verdict").json()["verdict"] == "compliant"
+        expected = server.control("POST", "/expect", {"consumer": {"processed": "exactly-once"}}).json()
+        assert expected["verdict"] == "compliant"
+        body = {"target": f"{url}/hook", "serverProbe": True, "rules": ["stores-every-event"], "seed": 1, "examples": 2}
+        started = server.control("POST", "/check", body).json()
+        checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
+        assert [(one["id"], one["outcome"]) for one in checked["findings"]] == [("stores-every-event", "pass")]
+
+
+def test_a_caller_names_no_database_and_no_probe_that_is_not_there(consumer: str) -> None:
+    target = f"{consumer}/hook"
+    with running_server() as server:
+        for given, message in (
+            ({"serverProbe": True}, "serverProbe: the server has no probe, allowed: one given with --probe, "),
+            ({"serverProbe": True, "probe": {"url": target}}, "serverProbe: true and probe, allowed: one of them"),
+            ({"probe": {"url": target, "sql": "sqlite:///x"}}, "probe.sql: "),
+        ):
+            answer = server.control("POST", "/check", {"target": target, **given})
+            assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ProbeOptions(sql="sqlite://"), "allowed: both --probe-sql and --probe-query or neither, found one"),
+        (ProbeOptions(query="SELECT 1"), "allowed: both --probe-sql and --probe-query or neither, found one"),
+        (ProbeOptions(url="http://x/", sql="sqlite://", query="SELECT 1"), "allowed: one of --probe, --probe-command"),
+        (ProbeOptions(sql="sqlite://", query="DROP TABLE x"), "--probe-query: 'DROP TABLE x' is no query that reads"),
+        (
+            ProbeOptions(sql="sqlite://", query="SELECT 1", events="@"),
+            "--probe-events and --probe-count have no effect",
+        ),
+        (ProbeOptions(fields=("mailId",)), "--probe-fields has no effect alone, allowed: with --probe, --probe-com"),
+    ],
+)
+def test_wrong_options_are_one_line(options: ProbeOptions, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{re.escape(message)}"):
+        options.check()
+
+
+def test_a_database_that_is_missing_ends_the_server_before_it_serves(tmp_path: Path) -> None:
+    options = ProbeOptions(sql=f"sqlite:///{tmp_path / 'x.db'}", query="SELECT 1")
+    with pytest.raises(InvalidInputError, match=r"^SQL probe: no file .*x\.db, allowed: the consumer's database$"):
+        consumer_probe(options, WireTransport(), (), timeout=1_000)

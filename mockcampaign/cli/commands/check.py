@@ -25,7 +25,7 @@ from mockcampaign.cli.options import (
     shared_options,
     wait_option,
 )
-from mockcampaign.cli.parameters import EXISTING_FILE, FOLDER, Command, DurationType, Names, WholeNumber
+from mockcampaign.cli.parameters import FOLDER, Command, DurationType, Names, WholeNumber
 from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.probe_options import check_probed, store_probe
 from mockcampaign.cli.progress import Counting
@@ -204,11 +204,7 @@ class CheckArguments(TypedDict):
 @click.option("--strict", is_flag=True, help="Fail on hazards too; a skipped must-rule ends with status 3.")
 @click.option("--explain", is_flag=True, help="Show whole timelines and how to reproduce each violation.")
 @click.option("--scenarios", type=FOLDER, help="Write a scenario file for each violation to this folder.")
-@click.option(
-    "--baseline",
-    type=EXISTING_FILE,
-    help="Accept the violations in this file of `baseline write`, and no others.",
-)
+@shared_options("--baseline")
 @click.option("--full-fidelity", is_flag=True, help="Send every attempt of long runs of equal failures.")
 @click.option("--sweep", is_flag=True, help="Examine again, with other values, the rules that depend on assumptions.")
 @click.option(

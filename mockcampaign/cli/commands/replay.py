@@ -10,7 +10,14 @@ import click
 
 from mockcampaign.cli import playing
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, credential_options, output_options, route_options, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    credential_options,
+    output_options,
+    route_options,
+    shared_options,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, Command
 from mockcampaign.cli.playing import print_scenario, run_async, summed_up, wire
 from mockcampaign.cli.terminal import INTERRUPTED, columns, interrupted, print_lines, use_color
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 
     from mockcampaign.engine.journal import Entry
     from mockcampaign.engine.journal_file import RecordedJournal
+    from mockcampaign.judging.earlier.baseline import Known
     from mockcampaign.judging.verdict import ScenarioResult
     from mockcampaign.model import Authentication
     from mockcampaign.transport import Transport
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 @wait_option
 @click.option("--despite-rejections", is_flag=True, help="Go on though the consumer accepts nothing.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
+@shared_options("--baseline")
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
 @route_options
@@ -46,6 +55,7 @@ def replay(
     wait_for_consumer: int,
     despite_rejections: bool,
     strict: bool,
+    baseline: Path | None,
     ca_file: Path | None,
     insecure: bool,
     host_header: str | None,
@@ -56,6 +66,7 @@ def replay(
     no_color: bool,
 ) -> int:
     """Replay a recorded journal: the same events, outages and faults at the same virtual moments."""
+    from mockcampaign.judging.earlier.baseline import read_baseline
     from mockcampaign.judging.recorded import load_journals
     from mockcampaign.judging.verdict import exit_status
     from mockcampaign.report.scenario_text import summary_lines
@@ -72,6 +83,7 @@ def replay(
     routes = routes_to(consumers, host_header, resolve)
     check_resolved(routes, consumers)
     color = use_color(no_color)
+    known = () if baseline is None else read_baseline(baseline)
     results: list[ScenarioResult] = []
     status: int | None = None
 
@@ -81,7 +93,7 @@ def replay(
         for one in recorded:
             async with wire(ca_file, not insecure, routes) as transport:
                 try:
-                    await _play(one, transport, target, authentication, despite_rejections, strict, results)
+                    await _play(one, transport, target, authentication, despite_rejections, strict, known, results)
                 finally:
                     print_scenario(results[-1], verbose, quiet, color)
 
@@ -92,7 +104,7 @@ def replay(
         status = interrupted()
     if not results:
         return INTERRUPTED
-    result = summed_up(results, outputs)
+    result = summed_up(results, outputs, known)
     print_lines(summary_lines(result, verbosity=verbose - quiet, width=columns()), color)
     return exit_status(result) if status is None else status
 
@@ -114,8 +126,10 @@ async def _play(
     authentication: Authentication,
     despite_rejections: bool,
     strict: bool,
+    known: Sequence[Known],
     results: list[ScenarioResult],
 ) -> None:
+    from mockcampaign.judging.earlier.baseline import marked, of_scenario
     from mockcampaign.judging.verdict import scenario_result
     from mockcampaign.scenario.judge_journal import judge_journal, webhook_names
     from mockcampaign.scenario.replay import Replay
@@ -138,15 +152,17 @@ async def _play(
     finally:
         entries = replayed.campaign.journal.entries
         rules, expectations, _ = judge_journal(None, entries)
+        name = f"replay of {recorded.heading.name}"
+        accepted = of_scenario(known, name, "")
         results.append(
             scenario_result(
-                name=f"replay of {recorded.heading.name}",
+                name=name,
                 file="",
                 target=target or recorded.heading.target,
                 trouble=trouble,
                 webhooks=webhook_names(None, entries),
-                rules=rules,
-                expectations=expectations,
+                rules=[marked(one, accepted) for one in rules],
+                expectations=[marked(one, accepted) for one in expectations],
                 journal=entries,
                 strict=strict,
             )

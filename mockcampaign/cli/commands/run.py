@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockcampaign.cli.ci import shielded
-from mockcampaign.cli.options import Outputs, common_options, journal_option, route_options, wait_option
+from mockcampaign.cli.options import (
+    Outputs,
+    common_options,
+    journal_option,
+    route_options,
+    shared_options,
+    wait_option,
+)
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
     journal_file,
@@ -89,9 +96,7 @@ class _Options:
 @click.option("--dry-run", is_flag=True, help="Show what would happen, and send nothing.")
 @click.option("--watch", is_flag=True, help="Run again whenever a scenario file changes.")
 @click.option("--strict", is_flag=True, help="A failed 'should' rule fails the run.")
-@click.option(
-    "--baseline", type=EXISTING_FILE, help="Accept the violations in this file of `baseline write`, and no others."
-)
+@shared_options("--baseline")
 @wait_option
 @click.option("--app", metavar="MODULE:NAME", help="Send to this ASGI or WSGI application, not to the consumer's URL.")
 @journal_option

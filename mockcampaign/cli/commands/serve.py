@@ -91,6 +91,14 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     help="URL that returns the events the consumer has stored.",
 )
 @click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@click.option(
+    "--probe-sql", metavar="URL", help="Database with the stored events, as SQLAlchemy's URL; no caller can name one."
+)
+@click.option(
+    "--probe-query",
+    metavar="SELECT",
+    help="Reads the stored events with this query, which may have parameters such as :mailingId.",
+)
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
@@ -120,6 +128,8 @@ def serve(virtual: bool, speed: float, journal: Path | None, **options: Any) -> 
     probe = ProbeOptions(
         url=options.pop("probe_url"),
         command=options.pop("probe_command"),
+        sql=options.pop("probe_sql"),
+        query=options.pop("probe_query"),
         events=options.pop("probe_events"),
         count=options.pop("probe_count"),
         fields=options.pop("probe_fields") or (),

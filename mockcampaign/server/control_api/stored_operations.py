@@ -9,6 +9,7 @@ import msgspec
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in
 from mockcampaign.report import sentences
+from mockcampaign.server.consumer_probe import NO_PROBE
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request import RequestRejectedError
 from mockcampaign.server.http.request_fields import NoFields
@@ -48,7 +49,7 @@ class StoredView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 async def _stored(call: Call, fields: NoFields) -> StoredView:
     consumer, campaign = call.served.consumer, call.campaign
     if consumer is None:
-        raise RequestRejectedError(404, "the server has no probe, allowed: one given with --probe or --probe-command")
+        raise RequestRejectedError(404, NO_PROBE)
     try:
         reading = await read_store(consumer, campaign)
     except CouldNotTellError as error:

@@ -66,6 +66,8 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     """Credentials for the target (default: none). No response or report contains them."""
     probe: ProbeAt | None = None
     """Where the consumer reports what it has stored. Without it, the rules that need it are skipped."""
+    server_probe: bool = False
+    """Whether the probe that the server was started with reports what the consumer has stored."""
     state: StateAt | None = None
     """Where the consumer reports its end state. Without it, the rule about the newest event is skipped."""
     counters: list[CounterAt] = []
@@ -109,8 +111,10 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
             raise InvalidInputError("budget: 0s is too short, allowed: 1ms or longer")
         if self.probe is not None:
             self.probe.check()
-        elif self.counters:
-            raise InvalidInputError("counters: have no effect alone, allowed: with probe")
+            if self.server_probe:
+                raise InvalidInputError("serverProbe: true and probe, allowed: one of them")
+        elif self.counters and not self.server_probe:
+            raise InvalidInputError("counters: have no effect alone, allowed: with probe or serverProbe")
         if self.keep and self.like is None:
             raise InvalidInputError("keep: has no effect alone, allowed: with like")
         if self.state is not None and self.state.states is not None:

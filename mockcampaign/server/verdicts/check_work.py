@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from mockcampaign import wallclock
 from mockcampaign.check.probes.end_state import UrlState
-from mockcampaign.check.probes.store_probe import Counter, UrlProbe, counter_at
+from mockcampaign.check.probes.store_probe import Counter, StoreProbe, UrlProbe, counter_at
 from mockcampaign.check.settings import Settings
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.extras import naming_extras
@@ -19,6 +19,7 @@ from mockcampaign.model import NoAuthentication
 from mockcampaign.policy import MINUTE, SECOND
 from mockcampaign.server.background.background_work import Post
 from mockcampaign.server.background.verdict_jobs import VerdictJob
+from mockcampaign.server.consumer_probe import NO_PROBE, ConsumerProbe, probe_of
 from mockcampaign.server.served_campaign import ServedCampaign
 from mockcampaign.server.verdicts.check_request import CheckRequest, milliseconds
 from mockcampaign.server.verdicts.prepared import PreparedJob, check_target
@@ -48,12 +49,17 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
     for field, names in (("rules", request.rules), ("skip", request.skip)):
         _check_known(field, "rule or family", names, [*rules, *FAMILIES], listed_by=_LIST)
     _check_known("allow", "rule", request.allow, rules, listed_by=_LIST)
-    settings = _settings(request, served.campaign.targets)
+    consumer = served.consumer if request.server_probe else None
+    if request.server_probe and consumer is None:
+        raise InvalidInputError(f"serverProbe: {NO_PROBE}")
+    settings = _settings(request, served.campaign.targets, consumer)
     try:
         total = len(select(settings))
     except InvalidInputError:
         raise InvalidInputError("rules and skip: leave no rule to examine, allowed: at least one") from None
     transport = served.another_transport()
+    # The address of the server's own probe is the operator's, so that it may be anywhere.
+    asking = transport if consumer is None else consumer.transport.another()
     masking = Masking(
         [*settings.authentication.secrets(), *(secret for _, url in request.urls() for secret in url_secrets(url))]
     )
@@ -70,7 +76,7 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
             request.target.value,
             transport=transport,
             settings=settings,
-            probe=_probe(request, transport, settings.timeout),
+            probe=_probe(request, asking, consumer, settings),
             state=_state(request, transport, settings),
             counters=_counters(request, transport, settings.timeout),
             on_progress=show,
@@ -86,6 +92,7 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
             trouble = masking.text(f"mockcampaign itself failed: {error!r}")
         finally:
             await transport.aclose()
+            await asking.aclose()
         result = run.result() if run.has_findings else None
         post(lambda: job.end(result, trouble))
 
@@ -99,11 +106,12 @@ def _check_known(field: str, what: str, names: Collection[str], known: Collectio
         raise InvalidInputError(f"{field}: {unknown(what, wrong, known, listed_by=listed_by)}")
 
 
-def _settings(request: CheckRequest, targets: AllowedTargets | None) -> Settings:
+def _settings(request: CheckRequest, targets: AllowedTargets | None, consumer: ConsumerProbe | None) -> Settings:
     """Return the settings of the check. Raises `InvalidInputError` where they make no sense."""
     for field, url in request.urls():
         check_target(targets, field, url)
     authentication = request.authentication
+    probe_fields = () if request.probe is None else tuple(request.probe.fields)
     settings = Settings(
         seed=secrets.randbits(31) if request.seed is None else request.seed,
         now=wallclock.now() // SECOND * SECOND,
@@ -120,10 +128,14 @@ def _settings(request: CheckRequest, targets: AllowedTargets | None) -> Settings
         timeout=milliseconds("timeout", request.timeout, 10 * SECOND),
         settle=milliseconds("settle", request.settle, 0),
         budget=milliseconds("budget", request.budget, 2 * MINUTE),
-        probe_fields=() if request.probe is None else tuple(request.probe.fields),
+        probe_fields=probe_fields if consumer is None else consumer.fields,
         targets=targets,
     )
-    _check_known("probe.fields", "field", settings.probe_fields, settings.top_names)
+    _check_known(
+        "probe.fields" if consumer is None else "serverProbe", "field", settings.probe_fields, settings.top_names
+    )
+    if consumer is not None:
+        require_roles(consumer.probe.selection.placeholders, settings.shape, "serverProbe")
     for field, url in request.urls():
         if field != "target":
             require_roles(in_braces(url, field), settings.shape, field)
@@ -141,12 +153,16 @@ def _shape(request: CheckRequest) -> Shape:
         raise InvalidInputError(text if named else f"like: {text}") from None
 
 
-def _probe(request: CheckRequest, transport: WireTransport, timeout: int) -> UrlProbe | None:
+def _probe(
+    request: CheckRequest, transport: WireTransport, consumer: ConsumerProbe | None, settings: Settings
+) -> StoreProbe | None:
+    if consumer is not None:
+        return probe_of(consumer.options, transport, settings.shapes, timeout=settings.timeout)
     at = request.probe
     if at is None:
         return None
     events = None if at.count is not None else at.events or "@"
-    return UrlProbe(Probe(url=at.url.value, events=events, count=at.count), transport, timeout=timeout)
+    return UrlProbe(Probe(url=at.url.value, events=events, count=at.count), transport, timeout=settings.timeout)
 
 
 def _state(request: CheckRequest, transport: WireTransport, settings: Settings) -> UrlState | None:
