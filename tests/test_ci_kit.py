@@ -105,7 +105,7 @@ def test_the_action_runs_scenarios_and_leaves_reports(installed: Path) -> None:
     (installed / "checks").mkdir()
     written(installed / "checks")
     with serve_in_thread(consumer_app("stores-first-event-only")) as url:
-        inputs = {"scenarios": "checks", "consumer-url": url, "arguments": "--seed 5 --strict"}
+        inputs = {"scenarios": "checks", "consumer-url": url, "arguments": "--seed 5 --strict", "sarif": "our x.sarif"}
         done = action_step("Run the scenarios", installed, **inputs)
     assert done.returncode == 1, done.stderr
     assert "::error file=checks/three.scenario.yaml,line=14" in done.stdout
@@ -116,6 +116,9 @@ def test_the_action_runs_scenarios_and_leaves_reports(installed: Path) -> None:
     assert suite.failures == 1
     assert json.loads(Path(outputs["json"]).read_text())["seed"] == 5
     assert "Not compliant" in Path(outputs["html"]).read_text()
+    [scan] = json.loads((installed / "our x.sarif").read_text())["runs"]
+    [location] = scan["results"][0]["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == "checks/three.scenario.yaml"
 
 
 def test_an_input_of_the_action_is_no_command(installed: Path) -> None:
@@ -156,11 +159,13 @@ def test_the_script_for_gitlab_runs(tmp_path: Path) -> None:
 
 def test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned() -> None:
     page = (ROOT / "docs/how-to/run-in-ci.md").read_text()
-    workflow, job = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
-    steps = workflow["jobs"]["webhooks"]["steps"]
-    used = [step["uses"] for step in steps if "uses" in step]
-    assert [name for name in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", name)] == []
-    assert set(steps[-1]["with"]) <= set(ACTION["inputs"])
+    *workflows, job = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    assert len(workflows) == 2
+    for workflow in workflows:
+        used = {step["uses"]: step for step in workflow["jobs"]["webhooks"]["steps"] if "uses" in step}
+        assert [name for name in used if not re.fullmatch(r"[\w-]+(/[\w-]+){1,2}@[0-9a-f]{40}", name)] == []
+        [ours] = [step for name, step in used.items() if name.startswith("OWNER/")]
+        assert set(ours["with"]) <= set(ACTION["inputs"])
     [included] = job["include"]
     assert re.search(r"/[0-9a-f]{40}/\.ci/gitlab\.yml$", included["remote"])
     assert set(job["mockcampaign"]["variables"]) <= set(GITLAB["mockcampaign"]["variables"])
