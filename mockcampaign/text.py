@@ -31,6 +31,12 @@ def few(names: Sequence[str], most: int = 8) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
+def kind_of(value: object) -> str:
+    """Return the type of a value with its article, such as `a str` or `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
+
+
 def short(text: str, length: int = 60) -> str:
     """Return the text, cut off at `length` characters."""
     return text if len(text) <= length else f"{text[:length]}…"

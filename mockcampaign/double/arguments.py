@@ -18,7 +18,7 @@ from mockcampaign.events import Rates, Sample
 from mockcampaign.model import Webhook
 from mockcampaign.policy import Policy
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import short, unknown
+from mockcampaign.text import kind_of, short, unknown
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -59,8 +59,12 @@ def _is_like(value: object) -> bool:
     return isinstance(value, Collection) and all(isinstance(one, Mapping) for one in value)
 
 
+def _is_engine(value: object) -> bool:
+    return isinstance(value, str) or (hasattr(value, "url") and callable(getattr(value, "connect", None)))
+
+
 def _is_sql(value: object) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], str)
+    return isinstance(value, tuple | list) and len(value) == 2 and _is_engine(value[0]) and isinstance(value[1], str)
 
 
 def optional(takes: Takes) -> Takes:
@@ -73,7 +77,10 @@ TEXT = Takes("a text", lambda value: isinstance(value, str))
 FLAG = Takes("True or False", lambda value: isinstance(value, bool))
 WHOLE = Takes("a whole number from 1", lambda value: _is_whole(value) and value > 0)
 SEED = Takes("a whole number from 0", _is_whole)
+NATURAL = Takes("a whole number from 0", lambda value: _is_whole(value) and value >= 0)
 NAMES = Takes("a list of texts, such as ['responds-200']", _are_texts)
+FIELDS = Takes("a list of fields, such as ['mailId', 'created']", _are_texts)
+ADDRESSES = Takes("a list of texts, such as ['hooks.example.com:443:127.0.0.1']", _are_texts)
 FUNCTION = Takes("a function", callable)
 CLOCK = Takes("an object with move_to(datetime)", lambda value: callable(getattr(value, "move_to", None)))
 EVENTS = Takes("a list of events, each a mapping", _are_events)
@@ -83,6 +90,7 @@ POLICY = Takes("mockcampaign.Policy(…)", lambda value: isinstance(value, Polic
 MOMENT = Takes("a datetime, or a text such as '2025-01-01T00:00:00Z'", lambda value: isinstance(value, str | datetime))
 MAIL = Takes("the name or the id of a mail", lambda value: _is_whole(value) or isinstance(value, str))
 FILE = Takes("a path", lambda value: isinstance(value, str | Path))
+ENGINE = Takes("an engine of SQLAlchemy, or the URL of a database", _is_engine, is_secret=True)
 SQL = Takes("a pair of an engine, or its URL, and a query", _is_sql, is_secret=True)
 BY_NAME = Takes("a mapping by name", lambda value: isinstance(value, Mapping))
 DATA = Takes("texts by the names of fields, such as {'order': '4711'}", _are_texts_by_name, is_secret=True)
@@ -109,6 +117,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
     "fault": {"kind": TEXT, "webhooks": WEBHOOK},
     "run": {"despite_rejections": FLAG},
     "assert_compliant": {"strict": FLAG, "allow": NAMES},
+    "probe_sql": {"engine": ENGINE, "query": TEXT},
     "delivered": {"webhooks": WEBHOOK},
     "deliveries": {"webhooks": WEBHOOK},
     "requests": {"operations": TEXT},
@@ -119,17 +128,17 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
         "probe_sql": optional(SQL),
         "probe_events": TEXT,
         "probe_count": TEXT,
-        "probe_fields": NAMES,
+        "probe_fields": FIELDS,
         "states": TEXT,
         "counters": BY_NAME,
         "like": LIKE,
-        "keep": NAMES,
+        "keep": FIELDS,
         "rules": NAMES,
         "skip": NAMES,
         "allow": NAMES,
         "baseline": FILE,
         "strict": FLAG,
-        "seed": SEED,
+        "seed": NATURAL,
         "client_id": WHOLE,
         "examples": WHOLE,
         "histories": WHOLE,
@@ -142,7 +151,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
         "scenarios": FILE,
         "ca": FILE,
         "insecure": FLAG,
-        "resolve": NAMES,
+        "resolve": ADDRESSES,
         "host_header": TEXT,
         "lifespan": FLAG,
     },
@@ -183,7 +192,7 @@ def check_value(where: str, takes: Takes, value: object) -> None:
 
 def _shown(value: object, takes: Takes) -> str:
     if takes.is_secret or not (value is None or isinstance(value, str | int | float)):
-        return f"a {type(value).__name__}"
+        return kind_of(value)
     return short(repr(value))
 
 

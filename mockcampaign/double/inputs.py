@@ -21,7 +21,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import short, unknown
+from mockcampaign.text import kind_of, short, unknown
 
 Duration = str | timedelta
 """Text such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`, or a timedelta."""
@@ -52,11 +52,15 @@ def event_type_of(value: EventType | str) -> EventType:
     raise MisuseError(unknown("event type", str(value), [kind.value for kind in EventType]))
 
 
+EMIT_COUNT_MAX = 10_000_000
+"""Greatest number of events that one call emits. Ours: more would fill the memory of most machines."""
+
+
 def count_of(value: int | object) -> int:
-    """Return the number of events. Raises `MisuseError` for anything but a whole number from 1."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    """Return the number of events. Raises `MisuseError` for anything but a whole number from 1 to `EMIT_COUNT_MAX`."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= EMIT_COUNT_MAX:
         return value
-    raise MisuseError(f"count {short(repr(value))}, allowed: a whole number from 1, such as 250")
+    raise MisuseError(f"count {short(repr(value))}, allowed: a whole number from 1, such as 250, to {EMIT_COUNT_MAX:,}")
 
 
 Credentials = str | tuple[str, str] | Authentication
@@ -73,7 +77,7 @@ def authentication_of(value: Credentials | object) -> Authentication | None:
             return BasicAuthentication(user_name, password)
         case (str(user_name), str(password)):
             return BasicAuthentication(user_name, password)
-    found = "a text without a colon" if isinstance(value, str) else f"a {type(value).__name__}"
+    found = "a text without a colon" if isinstance(value, str) else kind_of(value)
     raise MisuseError(
         f'auth is {found}, allowed: ("user", "password"), "user:password" or mockcampaign.model.KeyAuthentication(…)'
     )
@@ -89,7 +93,7 @@ def rows_of(value: Rows | int | object) -> list[dict[str, Any]] | int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        found = str(value) if isinstance(value, int) else f"a {type(value).__name__}"
+        found = str(value) if isinstance(value, int) else kind_of(value)
         raise MisuseError(f"processed is {found}, {allowed}")
     rows: list[dict[str, Any]] = []
     for row in value:
@@ -97,7 +101,7 @@ def rows_of(value: Rows | int | object) -> list[dict[str, Any]] | int:
             event = dict(row)
             canonical(event)
         except (TypeError, ValueError) as error:
-            why = f"an event that is no JSON ({error})" if isinstance(row, Mapping) else f"a {type(row).__name__}"
+            why = f"an event that is no JSON ({error})" if isinstance(row, Mapping) else kind_of(row)
             raise MisuseError(f"processed[{len(rows)}] is {why}, {allowed}") from None
         rows.append(event)
     return rows
@@ -146,7 +150,7 @@ def checked_events(events: Iterable[Mapping[str, Any] | object]) -> Iterator[Map
     """Yield the events. Raises `MisuseError` for one that is not a mapping."""
     for index, event in enumerate(events):
         if not isinstance(event, Mapping):
-            raise MisuseError(f"emit: events[{index}] is a {type(event).__name__}, allowed: a mapping of fields")
+            raise MisuseError(f"emit: events[{index}] is {kind_of(event)}, allowed: a mapping of fields")
         yield event
 
 

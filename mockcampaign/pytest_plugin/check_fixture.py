@@ -39,7 +39,7 @@ from mockcampaign.pytest_plugin.campaign_settings import baseline_of, settings_o
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
 from mockcampaign.report.check_text import check_lines, headline_lines, scenario_file
-from mockcampaign.text import counted, few, printable
+from mockcampaign.text import counted, few, kind_of, printable
 from mockcampaign.transport.address import Routes, check_resolved, routes_to
 from mockcampaign.transport.wire import WireTransport
 from mockcampaign.whole_files import write_whole
@@ -117,6 +117,8 @@ class CampaignCheck:
         settings = check_settings(
             settings_of(self._request.node), options, wallclock.now(), baseline_of(self._request.config)
         )
+        if "scenarios" in options:
+            _make_folder(Path(options["scenarios"]))
         routes = self._routes(url, options)
         targets.make_wire = functools.partial(
             WireTransport, ca_file=settings.ca_file, verify=not options.get("insecure", False), routes=routes
@@ -142,7 +144,7 @@ class CampaignCheck:
         if given is None or isinstance(given, str):
             return given
         if not callable(given):
-            raise MisuseError(f"{name} is a {type(given).__name__}, allowed: a command or a function")
+            raise MisuseError(f"{name} is {kind_of(given)}, allowed: a command or a function")
         function = given
 
         async def carry_out() -> None:
@@ -207,7 +209,7 @@ class CampaignCheck:
         """Return a coroutine function that asks an idle consumer. Raises `MisuseError` unless `asked` is a function."""
         if not callable(asked):
             raise MisuseError(
-                f"{name} is a {type(asked).__name__}, which is read only once: pass a function, such as "
+                f"{name} is {kind_of(asked)}, which is read only once: pass a function, such as "
                 f"{name}=lambda: app.{'processed' if name == 'probe' else name}"
             )
 
@@ -277,8 +279,15 @@ def _not_reached(findings: list[Finding]) -> Iterator[str]:
         yield f"  {counted(len(rules), 'rule')} not reached: {few(rules)}: {printable(reason)}"
 
 
+def _make_folder(folder: Path) -> None:
+    """Create the folder. Raise `MisuseError` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MisuseError(f"campaign_check: scenarios {folder}: cannot be created: {error.strerror}") from None
+
+
 def _write_scenarios(result: RunResult, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for finding in result.rules:
         if finding.reproduce is not None and finding.reproduce.scenario is not None:
             write_whole(scenario_file(folder, finding), finding.reproduce.scenario.encode())

@@ -12,6 +12,7 @@ import pytest
 import mockcampaign
 from mockcampaign.double.arguments import ARGUMENTS, check_names, check_values
 from mockcampaign.double.in_process import CampaignFixture
+from mockcampaign.double.inputs import count_of
 from mockcampaign.double.standalone import StandaloneCampaign
 from mockcampaign.errors import MisuseError, MockcampaignError
 from mockcampaign.pytest_plugin.check_options import CheckOptions
@@ -62,6 +63,8 @@ CALLS: dict[str, Callable[[CampaignFixture, Any], object]] = {
     "assert_compliant: by": lambda campaign, value: campaign.assert_compliant(processed=[], by=value),
     "delivered": lambda campaign, value: campaign.delivered(value),
     "deliveries": lambda campaign, value: campaign.deliveries(value),
+    "probe_sql: engine": lambda campaign, value: campaign.probe_sql(value, "SELECT 1"),
+    "probe_sql: query": lambda campaign, value: campaign.probe_sql("sqlite://", value),
     "lead": lambda campaign, value: campaign.clock.lead(value),
     "click: link": lambda campaign, value: campaign.send("silent+a@b.example").click(value),
     "bounce: category": lambda campaign, value: campaign.send("silent+a@b.example").bounce(value),
@@ -100,6 +103,22 @@ def test_so_is_one_of_a_campaign(name: str) -> None:
         ("mailing", {"recipients": "3"}, "mailing: recipients is '3', allowed: a whole number from 1"),
         ("mailing", {"recipients": True}, "mailing: recipients is True, allowed: a whole number from 1"),
         ("send", {"data": {"pin": 4711}}, "send: data is a dict, allowed: texts by the names of fields, such as *"),
+        (
+            "campaign_check",
+            {"probe_sql": (3, "SELECT 1")},
+            "campaign_check: probe_sql is a tuple, allowed: a pair of an engine, or its URL, and a query",
+        ),
+        ("campaign_check", {"seed": -1}, "campaign_check: seed is -1, allowed: a whole number from 0"),
+        (
+            "campaign_check",
+            {"probe_fields": "mailId"},
+            "campaign_check: probe_fields is 'mailId', allowed: a list of fields, such as ['mailId', 'created']",
+        ),
+        (
+            "probe_sql",
+            {"engine": 3},
+            "probe_sql: engine is an int, allowed: an engine of SQLAlchemy, or the *",
+        ),
         ("rotate_password", {"password": b"x"}, "rotate_password: password is a bytes, allowed: a text"),
         ("marker", {"allow": "responds-200"}, "marker: allow is 'responds-200', allowed: a list of texts, such as *"),
         ("campaign_check", {"rules": "order"}, "campaign_check: rules is 'order', allowed: a list of texts, such as *"),
@@ -111,6 +130,11 @@ def test_the_sentence_says_what_is_allowed(call: str, given: dict[str, Any], mes
     head, _, tail = message.partition("*")
     assert str(raised.value).startswith(head)
     assert tail or message.endswith("*") or str(raised.value) == message
+
+
+def test_more_events_than_memory_holds_are_one_sentence() -> None:
+    with pytest.raises(MisuseError, match=r"^count 10\d+, allowed: a whole number from 1, such as 250, to 10,000,000$"):
+        count_of(10**12)
 
 
 def test_an_argument_that_does_not_exist_is_named() -> None:

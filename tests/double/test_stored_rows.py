@@ -140,7 +140,7 @@ def test_credentials_in_one_text_or_two(table: Table, auth: Any) -> None:
         ("secret", "a text without a colon"),
         (("a", "secret", "c"), "a tuple"),
         ({"user": "secret"}, "a dict"),
-        (5, "a int"),
+        (5, "an int"),
     ],
 )
 def test_credentials_of_another_type_are_not_quoted(auth: Any, found: str) -> None:
@@ -157,7 +157,7 @@ def test_credentials_of_another_type_are_not_quoted(auth: Any, found: str) -> No
 def test_a_count_of_another_type(delivered: CampaignFixture, count: Any) -> None:
     with pytest.raises(MisuseError) as raised:
         delivered.emit("open", count=count)
-    assert str(raised.value) == f"count {count!r}, allowed: a whole number from 1, such as 250"
+    assert str(raised.value) == f"count {count!r}, allowed: a whole number from 1, such as 250, to 10,000,000"
 
 
 def test_keys_are_credentials(table: Table) -> None:

@@ -371,7 +371,7 @@ def test_further_options(campaign_check: CampaignCheck, tmp_path: Path) -> None:
         ({"break_command": "true"}, "break_command= has no effect alone, allowed: break_command= with restore"),
         ({"restart_command": "nope-cmd x"}, "^restart_command: no program 'nope-cmd', allowed: "),
         ({"probe_command": "nope-cmd x"}, "^probe_command: no program 'nope-cmd', allowed: "),
-        ({"restart_command": 5}, "restart_command is a int, allowed: a command or a function"),
+        ({"restart_command": 5}, "restart_command is an int, allowed: a command or a function"),
         ({"probe": "/a", "probe_fields": ["mailID"]}, "probe_fields: unknown field 'mailID', did you mean 'mailId'"),
         ({"like": {"mailId": "a", "created": 1}, "keep": ["x"]}, "keep: unknown field 'x'"),
     ],

@@ -175,6 +175,7 @@ WRONG_CALLS = [
     'campaign_check("http://127.0.0.1:9", unknown=3)',
     'campaign_check("http://127.0.0.1:9", probe=3)',
     'campaign_check("http://127.0.0.1:9", probe_sql="sqlite://")',
+    'campaign_check("http://127.0.0.1:9", scenarios=__file__)',
     'campaign_check("http://127.0.0.1:9", probe_sql=("sqlite://", "drop table events"))',
     'campaign_check("http://127.0.0.1:9", probe_fields=["mailID"])',
     'campaign_check("http://127.0.0.1:9", timeout="2 hours")',
