@@ -79,7 +79,7 @@ WHOLE = Takes("a whole number from 1", lambda value: _is_whole(value) and value 
 SEED = Takes("a whole number from 0", _is_whole)
 NATURAL = Takes("a whole number from 0", lambda value: _is_whole(value) and value >= 0)
 NAMES = Takes("a list of texts, such as ['responds-200']", _are_texts)
-FIELDS = Takes("a list of fields, such as ['mailId', 'created']", _are_texts)
+FIELDS = Takes("a list of names of fields", _are_texts)
 ADDRESSES = Takes("a list of texts, such as ['hooks.example.com:443:127.0.0.1']", _are_texts)
 FUNCTION = Takes("a function", callable)
 CLOCK = Takes("an object with move_to(datetime)", lambda value: callable(getattr(value, "move_to", None)))

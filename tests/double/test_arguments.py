@@ -112,7 +112,7 @@ def test_so_is_one_of_a_campaign(name: str) -> None:
         (
             "campaign_check",
             {"probe_fields": "mailId"},
-            "campaign_check: probe_fields is 'mailId', allowed: a list of fields, such as ['mailId', 'created']",
+            "campaign_check: probe_fields is 'mailId', allowed: a list of names of fields",
         ),
         (
             "probe_sql",
