@@ -72,8 +72,8 @@ def test_examples_in_php_compile() -> None:
         "try { token_get_all($source, TOKEN_PARSE); } catch (ParseError $error) { echo $path, $error, PHP_EOL; } }"
     )
     sources = json.dumps({block.path: assembled(block) for block in of("PHP")})
-    done = subprocess.run(["php", "-n", "-r", code], input=sources, capture_output=True, text=True, check=False)
-    assert "tokenizer" in done.stderr or (done.returncode, done.stdout + done.stderr) == (0, "")
+    done = subprocess.run(["php", "-r", code], input=sources, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def served(language: str, blocks: list[Block]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         port = unused_port() if language == "PHP" else None
-        environment = dict(os.environ)
+        environment = {**os.environ, "TZ": "Europe/Berlin"}
         match language:
             case "PHP":
                 environment |= {"EXAMPLES": name, "PHP_CLI_SERVER_WORKERS": "6"}

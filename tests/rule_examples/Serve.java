@@ -13,6 +13,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 
 class Rejected extends RuntimeException {
@@ -30,7 +32,7 @@ class DatabaseError extends RuntimeException {}
 class Event extends LinkedHashMap<String, Object> {}
 
 /** A request as the frame sees it; the names of its headers are in lower case. */
-record Request(String method, Map<String, String> headers, InputStream body) {}
+record Request(String method, Map<String, String> headers, InputStream body, Object client) {}
 
 /** A table with a unique key, which survives restarts, and one of states. */
 class Database {
@@ -38,6 +40,7 @@ class Database {
     private final ThreadLocal<Map<String, Event>> pending = new ThreadLocal<>();
     final Map<String, Event> state = new ConcurrentHashMap<>();
     volatile boolean isBroken;
+    private final Map<Object, ReentrantLock> locks = new ConcurrentHashMap<>();
 
     /** Stores all that is inserted meanwhile, or nothing of it if an exception is thrown. */
     void transaction(Runnable work) {
@@ -63,6 +66,20 @@ class Database {
 
     synchronized boolean has(String key) {
         return rows.containsKey(key) || pending.get() != null && pending.get().containsKey(key);
+    }
+
+    /** Locks a row until the request ends. Throws a DatabaseError if that takes too long, as in a deadlock. */
+    void lock(Object name) {
+        ReentrantLock lock = locks.computeIfAbsent(name, any -> new ReentrantLock());
+        try {
+            if (!lock.tryLock(500, TimeUnit.MILLISECONDS)) throw new DatabaseError();
+        } catch (InterruptedException error) {
+            throw new DatabaseError();
+        }
+    }
+
+    void unlock() {
+        for (ReentrantLock lock : locks.values()) while (lock.isHeldByCurrentThread()) lock.unlock();
     }
 
     synchronized List<Event> rows() {
@@ -271,10 +288,13 @@ class Serve {
             case "hook":
                 try {
                     status = example.consumer.handle(
-                        new Request(exchange.getRequestMethod(), headers, exchange.getRequestBody()));
+                        new Request(
+                        exchange.getRequestMethod(), headers, exchange.getRequestBody(), exchange.getRemoteAddress()));
                 } catch (Throwable error) {
                     exchange.close();
                     return;
+                } finally {
+                    example.db.unlock();
                 }
                 break;
             case "processed":

@@ -1,6 +1,7 @@
 // Serves all JavaScript examples of the rules' pages from one process: `node serve.cjs FILE`, with the examples as JSON.
 // Stands for the HTTP server and the database of a real consumer. Prints its port; with --check only compiles.
 
+const { AsyncLocalStorage } = require("node:async_hooks");
 const { readFileSync } = require("node:fs");
 const { createServer } = require("node:http");
 
@@ -13,11 +14,15 @@ class Rejected extends Error {
 
 class DatabaseError extends Error {}
 
+// The request that is handled.
+const current = new AsyncLocalStorage();
+
 // A table with a unique key, which survives restarts, and one of states.
 class Database {
   #rows = new Map();
   #pending = null;
   #number = 0;
+  #owners = new Map();
   state = new Map();
   isBroken = false;
 
@@ -45,6 +50,21 @@ class Database {
 
   has(key) {
     return this.#rows.has(key) || (this.#pending?.has(key) ?? false);
+  }
+
+  // Locks a row until the request ends. Throws a DatabaseError if that takes too long, as in a deadlock.
+  async lock(name) {
+    const me = current.getStore();
+    for (let wait = 0; (this.#owners.get(name) ?? me) !== me; wait++) {
+      if (wait === 250) throw new DatabaseError("deadlock detected");
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    this.#owners.set(name, me);
+    await new Promise((resolve) => setTimeout(resolve, 1)); // as a query takes
+  }
+
+  unlock(request) {
+    for (const [name, owner] of this.#owners) if (owner === request) this.#owners.delete(name);
   }
 
   rows() {
@@ -95,7 +115,11 @@ class Example {
   async call(path, request) {
     switch (path) {
       case "hook":
-        return [await this.#parts.handle(request), ""];
+        try {
+          return [await current.run(request, () => this.#parts.handle(request)), ""];
+        } finally {
+          this.#db.unlock(request);
+        }
       case "processed":
         return [200, json.stringify(this.#parts.processed())];
       case "state":

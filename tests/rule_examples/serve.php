@@ -17,6 +17,7 @@ class Database
 {
     public Values $state;
     private PDO $pdo;
+    private array $locks = [];
 
     public function __construct(private string $file)
     {
@@ -60,6 +61,18 @@ class Database
         $found = $this->pdo->prepare('SELECT 1 FROM events WHERE key = ?');
         $found->execute([hash('sha256', $key)]);
         return $found->fetchColumn() !== false;
+    }
+
+    /** Locks a row until the request ends. Throws a DatabaseError if that takes too long, as in a deadlock. */
+    public function lock(string $name): void
+    {
+        $lock = $this->locks[$name] ??= fopen("{$this->file}." . md5($name), 'c');
+        for ($wait = 0; !flock($lock, LOCK_EX | LOCK_NB); $wait++) {
+            if ($wait === 250) {
+                throw new DatabaseError('deadlock detected');
+            }
+            usleep(2_000);
+        }
     }
 
     public function rows(): array

@@ -37,6 +37,7 @@ class Database:
         self._lock = threading.RLock()
         self._numbers = itertools.count()
         self._own = threading.local()
+        self._locks: dict[object, threading.Lock] = {}
         self.state: dict[str, Row] = {}
         self.is_broken = False
 
@@ -65,6 +66,20 @@ class Database:
     def has(self, key: object) -> bool:
         """Return whether there is a row with this key."""
         return key in self._rows or key in getattr(self._own, "pending", ())
+
+    def lock(self, name: object) -> None:
+        """Lock a row until the request ends. Raises DatabaseError if that takes too long, as in a deadlock."""
+        held = self._own.__dict__.setdefault("held", {})
+        if name not in held:
+            lock = self._locks.setdefault(name, threading.Lock())
+            if not lock.acquire(timeout=0.5):
+                raise DatabaseError("deadlock detected")
+            held[name] = lock
+
+    def unlock(self) -> None:
+        """Release the rows that this request has locked."""
+        for lock in self._own.__dict__.pop("held", {}).values():
+            lock.release()
 
     def rows(self) -> list[Row]:
         """Return all rows."""
@@ -144,7 +159,10 @@ class Example:
         """Return status and body of the response."""
         match path:
             case "hook":
-                return self._parts["handle"](request), ""
+                try:
+                    return self._parts["handle"](request), ""
+                finally:
+                    self._db.unlock()
             case "processed":
                 return 200, self._parts["processed"]()
             case "state":
