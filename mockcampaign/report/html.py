@@ -10,6 +10,7 @@ import base64
 import hashlib
 import shlex
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,16 @@ from markupsafe import Markup
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, shown_as, verdict_of, verdict_shown, violates
+from mockcampaign.judging.verdict import (
+    WORST,
+    RunResult,
+    ScenarioResult,
+    ShownVerdict,
+    shown_as,
+    verdict_of,
+    verdict_shown,
+    violates,
+)
 from mockcampaign.report import sentences
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
@@ -44,6 +54,20 @@ FEW_FINDINGS = 20
 
 LINES_MAX = 400
 """How many lines of a scenario's timeline are shown."""
+
+TIMELINE_MAX = 40
+"""Number of lines of a timeline that are shown without being asked for, where scripts may run."""
+
+OVERVIEW_MAX = 12
+"""Number of scenarios that the overview shows without being asked for, where scripts may run."""
+
+OPEN_FINDINGS = 3
+"""Number of violations whose details are open from the beginning."""
+
+TARGETS_MAX = 3
+"""Number of targets up to which all of them are shown."""
+
+WORST_VERDICTS: tuple[ShownVerdict, ...] = ("violated", "could-not-tell", "compliant", "skipped")
 
 _PAGE = Path(__file__).parent / "page"
 
@@ -96,18 +120,13 @@ def to_html(result: RunResult) -> bytes:
         verdict=verdict_of(result),
         counts=_counts(result),
         findings=list(_findings(result)),
-        scenarios=[
-            {
-                "result": scenario,
-                "verdict": verdict_shown(scenario),
-                "began": format_moment(scenario.journal[0].at),
-                "duration": format_duration(scenario.virtual_milliseconds),
-                "figures": [_figure(scenario, one) for one in of_scenario],
-                "lines": _lines(scenario),
-                "left_out": left_out,
-            }
-            for scenario, of_scenario, left_out in zip(result.scenarios, series, shown, strict=True)
-        ],
+        scenarios=list(_scenarios(result, series, shown)),
+        # The rules of a check are its overview; each has a scenario of its own.
+        overview_first=not any(finding.family for finding in result.rules),
+        overview_max=OVERVIEW_MAX,
+        timeline_max=TIMELINE_MAX,
+        targets=_targets(result),
+        targets_max=TARGETS_MAX,
         came_to_max=CAME_TO_MAX,
         few_findings=FEW_FINDINGS,
         style=Markup(style),
@@ -125,6 +144,33 @@ def to_html(result: RunResult) -> bytes:
         data=data,
     )
     return page.encode()
+
+
+def _scenarios(result: RunResult, series: list[list[_Series]], left_out: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield what the page shows of each scenario. One is open: the first problem, or the only one."""
+    verdicts = [verdict_shown(scenario) for scenario in result.scenarios]
+    problems = [index for index, verdict in enumerate(verdicts) if verdict not in ("compliant", "skipped")]
+    opened = 0 if len(verdicts) == 1 else next(iter(problems), None)
+    for index, scenario in enumerate(result.scenarios):
+        figures = [_figure(scenario, one) for one in series[index]]
+        yield {
+            "index": index,
+            "result": scenario,
+            "verdict": verdicts[index],
+            "rank": WORST_VERDICTS.index(verdicts[index]),
+            "is_open": index == opened,
+            "began": format_moment(scenario.journal[0].at),
+            "duration": format_duration(scenario.virtual_milliseconds),
+            "figures": figures,
+            "is_plotted": scenario.virtual_milliseconds > 0 and any(one["happened"] for one in figures),
+            "lines": _lines(scenario),
+            "left_out": left_out[index],
+        }
+
+
+def _targets(result: RunResult) -> list[str]:
+    targets = list(dict.fromkeys(scenario.target for scenario in result.scenarios))
+    return targets if len(targets) > 1 else [result.target]
 
 
 def _plain(value: Any) -> Any:
@@ -198,6 +244,7 @@ def _figure(scenario: ScenarioResult, series: _Series) -> dict[str, Any]:
         "simulated": sum(entry.count for entry in own if entry.simulated),
         "pending_max": pending_max(series.chart),
         "discarded": sum(count for _, count, _ in series.chart.discards),
+        "happened": bool(own or series.chart.discards or pending_max(series.chart)),
         "bands": [
             f"{band.what} (+{format_duration(band.start)} to +{format_duration(band.end)})"
             for band in series.chart.bands
@@ -223,18 +270,33 @@ def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
     for index, scenario in enumerate(result.scenarios):
         pairs += [(finding, index) for finding in scenario.expectations]
     pairs.sort(key=lambda pair: WORST.index(shown_as(pair[0])))
+    alike = Counter((finding.title, source) for finding, source in pairs)
+    opened = 0
     for finding, source in pairs:
         origin = None if source is None else result.scenarios[source]
         journal = [] if origin is None else origin.journal
+        violated = origin is not None and violates(finding, origin)
+        opened += violated
         positions = {position for position, entry in enumerate(journal) if isinstance(entry, Attempted)}
         yield {
             "finding": finding,
             "outcome": shown_as(finding),
             "scenario": origin,
             "index": source,
-            "violated": origin is not None and violates(finding, origin),
+            "of": _of(finding, origin, several=len(result.scenarios) > 1, alike=alike[finding.title, source] > 1),
+            "is_open": violated and opened <= OPEN_FINDINGS,
             "evidence": sorted(positions.intersection(finding.evidence)),
         }
+
+
+def _of(finding: Finding, scenario: ScenarioResult | None, *, several: bool, alike: bool) -> str:
+    """Return what distinguishes the finding of an expectation from others with its title; nothing for a rule."""
+    if scenario is None or finding not in scenario.expectations:
+        return ""
+    line = finding.place.rpartition(":")[0].rpartition(":")[2] if finding.place else ""
+    return ", ".join(
+        part for part, is_shown in ((scenario.name, several), (f"line {line}", alike and line.isdecimal())) if is_shown
+    )
 
 
 def _source(result: RunResult, worst: Finding) -> int | None:

@@ -13,23 +13,37 @@ import pytest
 
 from attempts import many_attempts
 from browsers import browser, clean_page
-from builders import exporter
+from builders import Consumer, activated, exporter, happen, run
 from commands import mockcampaign
+from mockcampaign.engine.journal import Entry, Probed
 from mockcampaign.judging.finding import Reproduce
 from mockcampaign.judging.verdict import RunResult, run_result
-from mockcampaign.model import BasicAuthentication, Responded
-from mockcampaign.report.html import DATA_BYTES_MAX, ROWS_MAX, to_html
+from mockcampaign.model import BasicAuthentication, EventType, Responded
+from mockcampaign.report.html import DATA_BYTES_MAX, OPEN_FINDINGS, OVERVIEW_MAX, ROWS_MAX, to_html
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
 from places import ROOT, documentation
-from results import every_outcome, finding, outage, scenario
+from results import MINUTE, every_outcome, finding, outage, scenario
 
 MEGABYTE = 1_000_000
+
+
+def one_webhook_used() -> list[Entry]:
+    """A minute in which one of two webhooks delivers."""
+    box = exporter()
+    activated(box)
+    activated(box, EventType.CLICK)
+    happen(box, 3)
+    run(box, Consumer(lambda number: Responded(200)))
+    box.journal.append(Probed(at=box.clock.now + MINUTE, count=3, events=None))
+    return box.journal.entries
+
 
 # Made here, since no other event loop can run while the browser's does.
 RESULT = every_outcome()
 AT_ONCE = outage({}).journal.entries[:12]
 FIRST_ENTRIES = outage({}).journal.entries[:3]
+ONE_WEBHOOK_USED = one_webhook_used()
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +126,24 @@ def test_the_verdict_stands_at_the_top_and_headings_lead_on(opened: Any) -> None
     headings = [" ".join(heading.split()) for heading in page.locator("h1, h2").all_inner_texts()]
     assert headings == [
         "Not compliant",
-        "Rules and expectations",
         "Scenarios",
+        "Rules and expectations",
         "compliant: An outage, then all is well",
         "not compliant: A list is lost",
         "inconclusive: Nobody there",
+    ]
+    assert page.locator(".overview tbody th").all_inner_texts() == [
+        "A list is lost",
+        "Nobody there",
+        "An outage, then all is well",
+    ]
+    titles = page.locator("#findings .title").all_inner_texts()
+    assert "opens.delivered: 253 in An outage, then all is well" in titles
+    assert len(set(titles)) == len(titles) == 9
+    # One scenario is open from the beginning, and says in which webhook what happened.
+    assert page.locator(".scenario > details[open]").count() == 1
+    assert page.locator("details[open] .attempts thead th").all_inner_texts() == [
+        *("When", "Webhook", "Attempt", "Events", "Outcome", "Took")
     ]
 
 
@@ -261,20 +288,67 @@ def test_a_reproducer_is_copied_as_it_is(opened: Any) -> None:
 def test_a_screen_reader_can_make_sense_of_it(opened: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for scheme in ("light", "dark"):
-        page = opened(RESULT, color_scheme=scheme)
+    for width in (390, 1280):
+        page = opened(RESULT, viewport={"width": width, "height": 900})
         page.locator("details[open] .attempts button.open").first.click()
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page)
+            assert found.violations_count == 0, (width, scheme, found.generate_report())
 
 
 def test_the_page_is_the_same_for_the_same_result() -> None:
     assert to_html(RESULT) == to_html(RESULT)
 
 
-def test_narrow_screens_need_no_scrolling_sideways(opened: Any) -> None:
+CRAMPED = """() => [...document.querySelectorAll("body *")].filter((each) => each.checkVisibility()
+    && !each.closest(".hidden, .uplot, .controls")
+    && (each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX !== "visible"
+        || each.matches("td, th, dd") && each.clientWidth < 60 && each.textContent.trim().length > 8)
+).map((each) => each.outerHTML.slice(0, 200))"""
+"""What is scrolled sideways or clipped, and texts in a narrow column."""
+
+
+def test_narrow_screens_need_no_scrolling_sideways_and_not_much_downwards(opened: Any) -> None:
     page = opened(RESULT, viewport={"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate(CRAMPED) == []
+    assert page.evaluate("document.documentElement.scrollHeight") < 7_500
+    assert page.locator("#findings details[open]").count() == 1
+
+
+def test_many_scenarios_are_folded_and_found_again(opened: Any) -> None:
+    wrong = (finding(), finding("opens.pending", "fail"))
+    scenarios = [
+        scenario(name=f"Scenario {number}", journal=FIRST_ENTRIES, findings=wrong if number % 16 == 3 else (finding(),))
+        for number in range(80)
+    ]
+    page = opened(run_result(scenarios))
+    assert page.inner_text(".sums") == "80 scenarios: 75 compliant, 5 not compliant, 0 inconclusive"
+    names = page.locator(".overview th[scope=row]:visible").all_inner_texts()
+    assert names[:6] == [f"Scenario {number}" for number in (3, 19, 35, 51, 67, 0)]
+    assert len(names) == OVERVIEW_MAX
+    assert page.locator("#findings details[open]").count() == OPEN_FINDINGS
+    assert page.locator(".scenario:visible").count() == 5 + 12
+    assert page.evaluate("document.documentElement.scrollHeight") < 4_000
+    page.get_by_role("button", name="Show 68 more scenarios").click()
+    page.get_by_role("link", name="Scenario 79", exact=True).click()
+    page.locator("#scenario-79 > details[open]").wait_for()
+    page.check("input[value=pass]")
+    assert page.locator("#findings > tbody > tr:visible").count() == 40
+    page.locator("#findings-more").click()
+    assert page.locator("#findings > tbody > tr:visible").count() == int(page.inner_text("#filter-count").split()[0])
+    page.get_by_role("button", name="Show 63 more compliant scenarios").wait_for()
+
+
+def test_what_says_nothing_is_left_out(opened: Any) -> None:
+    """A plot of a webhook to which nothing was sent, and columns in which each line is the same."""
+    page = opened(run_result([scenario(journal=ONE_WEBHOOK_USED, findings=())]))
+    assert page.locator("figure canvas").count() == 1
+    assert "Nothing was sent to it" in page.inner_text('figure[data-webhook="2"]')
+    page = opened(run_result([scenario(journal=AT_ONCE[:2], findings=())]))
+    assert page.locator("details[open] .timeline th").all_inner_texts() == ["When", "What", "Outcome"]
+    assert page.locator(".plot canvas").count() == 0
 
 
 def test_paper_is_light_and_has_the_plots(opened: Any) -> None:

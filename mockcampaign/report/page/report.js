@@ -2,12 +2,23 @@
 /* Draws the plots and the attempts, and filters. Every text goes in as text: nothing here is ever taken for HTML. */
 (async () => {
   const UNITS = [["d", 86400000], ["h", 3600000], ["m", 60000], ["s", 1000], ["ms", 1]];
-  const ROWS_AT_ONCE = 50;
+  const narrow = matchMedia("(max-width: 760px)").matches;
+  const ROWS_AT_ONCE = 20;
+  const FINDINGS_AT_ONCE = narrow ? 12 : 40;
+  const GOOD_AT_ONCE = 12;
   const LANES = [
     ["accepted", "--success", "200"],
     ["rejected", "--failure", "not 200"],
     ["silent", "--silent", "no response"],
     ["discard", "--discard", "discarded"],
+  ];
+  const COLUMNS = [
+    {name: "When", kind: "when"},
+    {name: "Webhook", kind: "hook", text: (attempt, names) => names.get(attempt.webhook) ?? ""},
+    {name: "Attempt", kind: "attempt", text: (attempt) => numbers(attempt) + remarks(attempt)},
+    {name: "Events", kind: "number events", text: (attempt) => String(attempt.events)},
+    {name: "Outcome", kind: "outcome", text: (attempt) => visible(attempt.outcome.what)},
+    {name: "Took", kind: "number took", text: tookText},
   ];
   const LANE_HEIGHT = 17; // CSS pixels, as all sizes here
   const MARK = 4;
@@ -15,6 +26,8 @@
   const scenarios = await unpacked(document.getElementById("data").textContent);
   for (const hidden of document.querySelectorAll(".scripted")) hidden.hidden = false;
   const views = [...document.querySelectorAll(".scenario")].map((section) => scenarioView(section, scenarios[section.dataset.index]));
+  foldTables();
+  foldScenarios();
   filterFindings();
   showEvidence();
   copyable();
@@ -68,10 +81,10 @@
     const names = new Map(data.series.map((series) => [series.id, series.name]));
     const details = section.querySelector("details");
     const view = {data, plots: [], attempts: null, reveal, length: Math.max(data.length, 1)};
-    view.attempts = attemptsTable(section.querySelector(".attempts"), all, names, events, detail);
     const unzoom = section.querySelector(".unzoom");
     const draw = () => {
-      if (!details.open || view.plots.length) return;
+      if (!details.open || view.attempts) return;
+      view.attempts = attemptsTable(section.querySelector(".attempts"), all, names, events, detail);
       for (const series of data.series) {
         const figure = section.querySelector(`figure[data-webhook="${series.id}"]`);
         if (!figure.querySelector(".canvas")) continue; // nothing took time
@@ -95,6 +108,7 @@
     }
 
     function reveal() {
+      section.classList.remove("away");
       details.open = true;
       draw();
     }
@@ -153,11 +167,11 @@
       axes: [
         {
           stroke: () => color("--muted"), grid: {stroke: () => color("--line"), width: 1}, ticks: {stroke: () => color("--line")},
-          space: 90, values: (self, splits) => splits.map((at) => (at < 0 ? "" : `+${duration(at)}`)),
+          space: 90, size: 34, values: (self, splits) => splits.map((at) => (at < 0 ? "" : `+${duration(at)}`)),
           incrs: [1, 10, 100, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 12e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5, 1728e5, 2592e5, 6048e5, 25920e5],
         },
         {
-          stroke: () => color("--muted"), grid: {show: false}, ticks: {show: false}, size: 74,
+          stroke: () => color("--muted"), grid: {show: false}, ticks: {show: false}, size: 82,
           incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2500, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6],
           filter: (self, splits) => splits.map((value) => (value <= most ? value : null)),
           values: (self, splits) => splits.map((value) => (value === null ? "" : value.toLocaleString("en"))),
@@ -379,10 +393,13 @@
     const status = element("output", {className: "count"});
     const everything = element("button", {type: "button", className: "small", textContent: "Show all", hidden: true});
     const body = element("tbody");
+    // A column that says the same in each line says nothing.
+    const columns = COLUMNS.filter(({name}) => (name !== "Webhook" || names.size > 1)
+      && (name !== "Took" || all.some((attempt) => tookText(attempt) !== "–")));
     const table = element("table", {},
       element("caption", {className: "hidden", textContent: "Attempts; each opens to its request and response"}),
-      element("thead", {}, element("tr", {}, ...["When", "Webhook", "Attempt", "Events", "Outcome", "Took"].map((head) =>
-        element("th", {scope: "col", className: head === "Events" ? "number" : "", textContent: head})))),
+      element("thead", {}, element("tr", {}, ...columns.map(({name, kind}) =>
+        element("th", {scope: "col", className: kind.includes("number") ? "number" : "", textContent: name})))),
       body);
     const more = element("button", {type: "button", className: "more", hidden: true});
     place.append(element("div", {className: "controls"}, outcome, webhook, everything, status), element("div", {className: "frame"}, table), more);
@@ -420,21 +437,20 @@
       more.textContent = `Show ${Math.min(500, found.length - shown)} more`;
     }
 
+    function cell(kind, textContent) {
+      return element("td", {className: textContent === "–" ? `${kind} zero` : kind, textContent});
+    }
+
     function row(attempt) {
       const button = element("button", {type: "button", className: "open", ariaExpanded: "false", textContent: when(attempt)});
-      const made = element("tr", {},
-        element("td", {className: "when"}, button),
-        element("td", {textContent: names.get(attempt.webhook) ?? ""}),
-        element("td", {textContent: numbers(attempt) + remarks(attempt)}),
-        element("td", {className: "number", textContent: String(attempt.events)}),
-        element("td", {className: attempt.outcome.lane, textContent: visible(attempt.outcome.what)}),
-        element("td", {className: "number", textContent: tookText(attempt)}));
+      const made = element("tr", {}, element("td", {className: "when"}, button), ...columns.slice(1).map(({kind, text}) =>
+        cell(kind === "outcome" ? `came-to ${attempt.outcome.lane}` : kind, text(attempt, names))));
       made.dataset.position = attempt.position;
       let exchange = null;
       button.addEventListener("click", () => {
         const opening = button.ariaExpanded !== "true";
         button.ariaExpanded = String(opening);
-        if (opening) made.after(exchange = element("tr", {className: "detail"}, element("td", {colSpan: 6}, exchanged(attempt, events, detail))));
+        if (opening) made.after(exchange = element("tr", {className: "detail"}, element("td", {colSpan: columns.length}, exchanged(attempt, events, detail))));
         else exchange.remove();
       });
       made.open = () => { if (button.ariaExpanded !== "true") button.click(); button.focus(); made.scrollIntoView({block: "center"}); };
@@ -510,6 +526,32 @@
       : `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`);
   }
 
+  // Folding: a long page is short until somebody asks for more. On paper everything is shown.
+
+  function foldTables() {
+    for (const table of document.querySelectorAll("table[data-fold]")) {
+      const rows = [...table.tBodies[0].rows].slice(Number(table.dataset.fold));
+      if (rows.length > 1) fold(rows, table.parentElement, count(rows.length, `more ${table.dataset.what}`));
+    }
+  }
+
+  function foldScenarios() {
+    const good = [...document.querySelectorAll(".scenario.good")].slice(GOOD_AT_ONCE);
+    const button = document.getElementById("scenarios-more");
+    button.hidden = true;
+    if (good.length > 1) fold(good, button, `${good.length} more compliant scenarios`);
+  }
+
+  function fold(elements, place, what) {
+    const button = element("button", {type: "button", className: "more", textContent: `Show ${what}`});
+    for (const each of elements) each.classList.add("away");
+    button.addEventListener("click", () => {
+      for (const each of elements) each.classList.remove("away");
+      button.remove();
+    });
+    place.after(button);
+  }
+
   // Findings
 
   function filterFindings() {
@@ -518,6 +560,16 @@
     const rows = [...document.querySelectorAll("#findings > tbody > tr")];
     const words = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     const result = document.getElementById("filter-count");
+    const more = document.getElementById("findings-more");
+    let shown = FINDINGS_AT_ONCE;
+    more.addEventListener("click", () => {
+      shown = Infinity;
+      apply();
+    });
+    if (narrow) {
+      // One violation fills the screen of a phone.
+      for (const details of [...document.querySelectorAll("#findings details[open]")].slice(1)) details.open = false;
+    }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", apply);
     apply();
@@ -529,7 +581,10 @@
       for (const row of rows) {
         row.hidden = !outcomes.has(row.dataset.outcome) || !wanted.every((word) => words.get(row).includes(word));
         found += !row.hidden;
+        row.classList.toggle("away", found > shown);
       }
+      more.hidden = found <= shown;
+      more.textContent = `Show ${found - shown} more`;
       result.textContent = `${found} of ${rows.length}`;
     }
   }
