@@ -26,10 +26,7 @@ export class Detail {
 
   clear() {
     this.wanted += 1;
-    this.title.textContent = "Details";
-    this.body.replaceChildren(
-      element("p", { class: "empty" }, "Choose a delivery to see its request and response, or a call."),
-    );
+    this.panel.hidden = true; // the list has the whole width
   }
 
   focus() {
@@ -41,6 +38,7 @@ export class Detail {
   async show(record, number) {
     this.wanted += 1;
     const { wanted } = this;
+    this.panel.hidden = false;
     if (record.entry !== "attempted") {
       this.title.textContent = TITLES[record.entry] ?? "Journal entry";
       this.body.replaceChildren(facts(isCall(record) ? this.call(record) : this.other(record)));

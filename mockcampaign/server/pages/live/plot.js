@@ -10,6 +10,9 @@ const AROUND_LANES = 46;
 const MARK = 4;
 const NEAR = 12; // pixels around a mark that belong to it
 const LEAST_SPAN = 60_000;
+const WIDE = 720; // pixels from which names of webhooks are shown whole
+const LABEL_MAX = 44; // characters
+const FONT = "12px system-ui, sans-serif";
 
 // Times between two labels: seconds, minutes, hours and days.
 const STEPS = [
@@ -29,6 +32,9 @@ export class Plot {
     this.summary = document.getElementById("plot-summary");
     this.reading = document.getElementById("plot-reading");
     this.span = document.getElementById("span");
+    this.controls = [document.getElementById("plot-key"), document.getElementById("plot-span")];
+    this.isUsed = false;
+    this.ruler = document.createElement("canvas").getContext("2d");
     this.zoomOption = this.span.querySelector("[value=zoom]");
     this.names = new Map();
     this.started = 0;
@@ -46,6 +52,7 @@ export class Plot {
       this.render();
     });
     this.made = this.make();
+    this.element.plot = this;
     this.element.addEventListener("click", () => {
       if (this.near) {
         chosen(this.near.record);
@@ -76,6 +83,9 @@ export class Plot {
       ]),
     );
     this.survey();
+    for (const part of [this.element, ...this.controls]) {
+      part.hidden = !this.isUsed;
+    }
     this.fit();
     this.made.setData([this.range(), [0, 0]]);
   }
@@ -98,6 +108,7 @@ export class Plot {
         this.outage(record);
       }
     }
+    this.isUsed = webhooks.size > 0 || this.outages.length > 0;
     for (const id of this.names.keys()) {
       if (webhooks.size < LANES_WITH_IDLE_MAX) {
         webhooks.add(id); // webhooks that have sent nothing yet
@@ -106,7 +117,7 @@ export class Plot {
     const ids = [...webhooks].sort((one, other) => one.length - other.length || (one < other ? -1 : 1));
     this.lanes = ids.length > LANES_MAX ? OUTCOMES : ids.length ? ids : [null];
     this.laneOf = new Map(this.lanes.map((lane, index) => [lane, index]));
-    this.summary.textContent =
+    this.summary.textContent = !this.isUsed ? "Nothing was sent yet." :
       `${plural(counts.success, "success").replace("successs", "successes")}, ${plural(counts.failure, "failure")}` +
       `${counts.simulated ? ` (${counted(counts.simulated)} simulated)` : ""}, ` +
       `${plural(counts.discard, "discard")}` +
@@ -152,7 +163,7 @@ export class Plot {
   make() {
     const axis = () => ({
       stroke: () => this.colours.muted,
-      font: "12px system-ui, sans-serif",
+      font: FONT,
       ticks: { show: false },
       grid: { stroke: () => this.colours.line, width: 1 },
     });
@@ -173,7 +184,7 @@ export class Plot {
           size: () => this.lanesWidth(),
           gap: 8,
           splits: () => this.lanes.map((_, index) => index),
-          values: () => this.lanes.map((lane) => shortened(this.laneName(lane))),
+          values: () => this.labelsOfLanes(),
           grid: { stroke: () => this.colours.line, width: 1 },
         },
       ],
@@ -194,9 +205,23 @@ export class Plot {
     return OUTCOMES.includes(lane) ? lane : (this.names.get(lane) ?? `${lane} (deleted)`);
   }
 
+  /** Return the names of the lanes: whole where there is room, otherwise without what all of them share. */
+  labelsOfLanes() {
+    const names = this.lanes.map((lane) => this.laneName(lane));
+    if (this.element.clientWidth >= WIDE) {
+      return names.map((name) => shortened(name, LABEL_MAX));
+    }
+    const ends = names.map((name) => name.replace(/^\d+ /, ""));
+    const short = names.map((name, index) =>
+      ends.filter((end) => end === ends[index]).length > 1 ? name.replace(/^\d+(?=\d{3} )/, "…") : ends[index],
+    );
+    return short.map((name) => shortened(name, LABEL_MAX / 2));
+  }
+
   lanesWidth() {
-    const longest = Math.max(...this.lanes.map((lane) => shortened(this.laneName(lane)).length));
-    return Math.max(44, Math.min(24 + longest * 6.6, 130));
+    this.ruler.font = FONT;
+    const widths = this.labelsOfLanes().map((label) => this.ruler.measureText(label).width);
+    return Math.max(44, Math.ceil(Math.max(...widths)) + 20);
   }
 
   labels(ticks) {
@@ -332,7 +357,7 @@ export class Plot {
   }
 }
 
-const shortened = (name) => (name.length > 16 ? `${name.slice(0, 15)}…` : name);
+const shortened = (name, max) => (name.length > max ? `${name.slice(0, max - 1)}…` : name);
 
 /** Shapes of the outcomes, the same as the marks in the list. */
 const SHAPES = {
