@@ -54,6 +54,6 @@ def test_the_bug_is_found_and_shrunk_to_two_events() -> None:
 def test_the_readme_shows_them() -> None:
     for path in EXAMPLES.iterdir():
         assert f"tests/examples/{path.name}" in README
-    for name in ("flask_app/test_flask_hook.py", "properties/test_score_hook.py"):
+    for name in ("flask_app/test_flask_hook.py", "properties/test_score_hook.py", "unittest_app/test_mail_hook.py"):
         shown = (EXAMPLES / name).read_text().partition("\n\n\n")[2]
-        assert shown.partition("\n\n\ndef test_wrong_credentials")[0].strip() in README
+        assert re.split("\n\n\n(?:def test_wrong_credentials|class |if )", shown)[0].strip() in README
