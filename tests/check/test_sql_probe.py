@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import glob
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import databases
 from mockcampaign.check.check import check
 from mockcampaign.check.probes import sql_probe
 from mockcampaign.check.probes.question import Question
@@ -39,106 +35,33 @@ QUERY = "SELECT * FROM events WHERE mailing_id = :mailingId"
 
 def needed(*programs: str) -> None:
     """Skip the test if a program is missing; in CI that is an error."""
-    missing = [one for one in programs if not (Path(one).exists() or shutil.which(one))]
+    missing = databases.missing_program(*programs)
     if missing:
         if os.environ.get("CI"):
-            pytest.fail(f"{missing[0]} is missing")
-        pytest.skip(f"{missing[0]} is missing")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def unprivileged(user: str, folder: Path) -> dict[str, Any]:
-    """Return how to run a program as a user that databases accept, and give it the folder."""
-    if os.getuid():
-        return {}
-    shutil.chown(folder, user)
-    return {"user": user, "extra_groups": []}
-
-
-@contextlib.contextmanager
-def running(command: list[str], url: str, **options: Any) -> Iterator[str]:
-    """Run a server until the context ends; it accepts connections at the URL."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as server:
-        try:
-            engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
-            for _ in range(100):
-                with contextlib.suppress(sqlalchemy.exc.OperationalError), engine.connect():
-                    break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    server.wait(0.2)
-            engine.dispose()
-            yield url
-        finally:
-            server.terminate()
+            pytest.fail(f"{missing} is missing")
+        pytest.skip(f"{missing} is missing")
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Return a folder with a short path, which the sockets of databases need."""
-    with tempfile.TemporaryDirectory(prefix="sql") as found:
-        Path(found).chmod(0o755)
-        yield Path(found)
+    with databases.short_folder() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def postgresql(folder: Path) -> Iterator[str]:
     pytest.importorskip("psycopg")
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-    needed(*(found or ["initdb"]))
-    programs, home = Path(found[-1]).parent, folder / "pg"
-    home.mkdir()
-    options = unprivileged("postgres", home)
-    subprocess.run(
-        [programs / "initdb", "-D", home / "d", "-A", "trust", "-U", "h", "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd=home,
-        **options,
-    )
-    port = free_port()
-    command = [
-        str(programs / "postgres"),
-        "-D",
-        str(home / "d"),
-        "-p",
-        str(port),
-        "-k",
-        str(home),
-        "-F",
-        "-h",
-        "127.0.0.1",
-    ]
-    with running(command, f"postgresql+psycopg://h:geheim@127.0.0.1:{port}/postgres", cwd=home, **options) as url:
-        yield url
+    needed(*databases.POSTGRESQL)
+    with databases.postgresql(folder) as port:
+        yield f"postgresql+psycopg://h:geheim@127.0.0.1:{port}/postgres"
 
 
 @pytest.fixture(scope="module")
 def mariadb(folder: Path) -> Iterator[str]:
     pytest.importorskip("pymysql")
-    needed("mariadb-install-db", "mariadbd")
-    home = folder / "my"
-    home.mkdir()
-    options = unprivileged("mysql", home)
-    data = f"--datadir={home / 'd'}"
-    subprocess.run(
-        ["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"],
-        check=True,
-        capture_output=True,
-        cwd=home,
-        **options,
-    )
-    port = free_port()
-    rest = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={home / 's'}", f"--pid-file={home / 'p'}"]
-    program = shutil.which("mariadbd") or "mariadbd"
-    with running(
-        [program, "--no-defaults", data, *rest], f"mysql+pymysql://root@127.0.0.1:{port}/test", cwd=home, **options
-    ) as url:
-        yield url
+    needed(*databases.MARIADB)
+    with databases.mariadb(folder) as port:
+        yield f"mysql+pymysql://root@127.0.0.1:{port}/test"
 
 
 @pytest.fixture(params=["sqlite", *(pytest.param(one, marks=pytest.mark.slow) for one in ("postgresql", "mariadb"))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -9,19 +10,29 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
+import databases
+from mockcampaign.policy import SECOND
+from mockcampaign.transport.wire import wait_until_reachable
+
 FOLDER = Path(__file__).parent
 USER, PASSWORD = "acme", "pä:ss wörd"
+
+JARS = ("jackson-core", "jackson-annotations", "jackson-databind", "postgresql")
 
 PYTHON = (sys.executable,)
 GUNICORN = (sys.executable, "-m", "gunicorn", "--log-level", "error", "--bind", "fd://{fd}")
 UVICORN = (sys.executable, "-m", "uvicorn", "--log-level", "error", "--fd", "{fd}", "--factory")
 NODE = ("node",)
+PUMA = ("env", "PUMA_INHERIT_0={fd}:tcp://127.0.0.1:{port}", "puma", "--quiet", "--bind", "tcp://127.0.0.1:{port}")
+JAVA = ("java", "--class-path", ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS))
+# `go run` would keep the listening socket to itself.
+GO = ("sh", "-c", 'go build -o "$CONSUMER_STORE.program" "$0" && exec "$CONSUMER_STORE.program"')
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "flask-memory-threads": (*PYTHON, "flask_memory.py"),
@@ -38,8 +49,40 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "aiohttp-sqlite-threads": (*PYTHON, "aiohttp_sqlite.py"),
     "node-http-memory": (*NODE, "node_http.mjs"),
     "express-file": (*NODE, "express_file.mjs"),
+    "java-postgresql": (*JAVA, "JavaPostgresql.java"),
+    "go-redis": (*GO, "go_redis.go"),
+    "ruby-sqlite-two-workers": (*PUMA, "--workers", "2", "--threads", "4:4", "--preload", "ruby_sqlite.ru"),
 }
 """All of them."""
+
+BINDS_ITSELF = frozenset({"java-postgresql"})
+"""Those that cannot be given a socket that listens already, and bind the port `CONSUMER_PORT`."""
+
+
+@contextlib.contextmanager
+def _postgresql() -> Iterator[str]:
+    with databases.short_folder() as folder, databases.postgresql(folder) as port:
+        yield f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=h"
+
+
+@contextlib.contextmanager
+def _redis() -> Iterator[str]:
+    with databases.short_folder() as folder, databases.redis(folder) as path:
+        yield str(path)
+
+
+SERVED: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "java-postgresql": _postgresql,
+    "go-redis": _redis,
+}
+"""Stores that are servers; the value is what `CONSUMER_STORE` says."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "java": ("java", *(f"/usr/share/java/{jar}.jar" for jar in JARS), *databases.POSTGRESQL),
+    "go": ("go", *databases.REDIS),
+    "ruby": ("ruby", "puma", "rackup"),
+}
+"""Programs and files that consumers of a language need, by the first word of a consumer's name."""
 
 SOAKED = (*UVICORN, "--no-access-log", "soaked:from_environment")
 """What the soak is sent to; it is no consumer to learn from."""
@@ -61,25 +104,28 @@ def missing(name: str) -> str | None:
             return "no Node.js"
         if not (FOLDER / "node_modules").exists():
             return "npm install --prefix tests/consumers --no-package-lock"
-    return None
+    lacking = databases.missing_program(*NEEDS.get(name.partition("-")[0], ()))
+    return lacking and f"no {lacking}"
 
 
 @contextlib.contextmanager
 def started(name: str, store: Path) -> Iterator[Started]:
     """The consumer of that name, with a file of that name for what it stores, if it does, until the context ends."""
-    with started_by(COMMANDS[name], store) as consumer:
-        yield consumer
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(SERVED[name]()) if name in SERVED else store
+        yield stack.enter_context(started_by(COMMANDS[name], kept, binds_itself=name in BINDS_ITSELF))
 
 
 @contextlib.contextmanager
-def started_by(command: tuple[str, ...], store: Path) -> Iterator[Started]:
+def started_by(command: tuple[str, ...], store: Path | str, *, binds_itself: bool = False) -> Iterator[Started]:
     """The same for a command that is not in the table."""
     # The socket listens before the process is there: nothing has to be tried again until it answers.
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        fd = listening.fileno()
+        fd, port = listening.fileno(), listening.getsockname()[1]
+        if binds_itself:
+            listening.close()
         process = subprocess.Popen(
-            [part.format(fd=fd) for part in command],
+            [part.format(fd=fd, port=port) for part in command],
             cwd=FOLDER,
             env={
                 **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
@@ -87,14 +133,17 @@ def started_by(command: tuple[str, ...], store: Path) -> Iterator[Started]:
                 "CONSUMER_PASSWORD": PASSWORD,
                 "CONSUMER_STORE": str(store),
                 "CONSUMER_FD": str(fd),
+                "CONSUMER_PORT": str(port),
             },
-            pass_fds=(fd,),
+            pass_fds=() if binds_itself else (fd,),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # Its group, so that its workers end with it.
             start_new_session=True,
         )
+    url = f"http://127.0.0.1:{port}"
     try:
+        assert not binds_itself or asyncio.run(wait_until_reachable(url, 60 * SECOND)), command
         with requests.get(f"{url}/processed", timeout=60) as answer:
             assert answer.status_code == 200, answer.text
         yield Started(url, process)
