@@ -17,6 +17,8 @@ import yaml
 from document_blocks import Block, Frame, blocks_of, execute, indented_blocks_of
 from mockcampaign.scenario.load import load
 from places import DOCUMENTATION, FIXTURES, ROOT
+from test_languages import LANGUAGES
+from test_languages import blocks_of as executed_blocks_of
 
 PAGES = [
     page for page in DOCUMENTATION if not page.startswith("docs/rules/")
@@ -24,6 +26,7 @@ PAGES = [
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 README, EXAMPLES, CI = "test_readme.py", "test_examples.py", "test_ci_kit.py"
+LANGUAGE, RUN = "test_languages.py", "test_its_test_fails_for_the_broken_consumer_alone"
 
 ELSEWHERE = {
     "README.md": {
@@ -63,6 +66,11 @@ ELSEWHERE = {
     },
 }
 """Pages, beginnings of blocks, and the test that executes each and looks closer at what comes of it."""
+
+for name, language in LANGUAGES.items():
+    texts = [block.text for block in blocks_of(f"docs/how-to/{language.page}")]
+    shown = {text: (LANGUAGE, RUN) for text in executed_blocks_of(name) if text in texts}
+    ELSEWHERE.setdefault(f"docs/how-to/{language.page}", {}).update(shown)
 
 
 def first(page: str, language: str) -> str:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from databases import missing_program
 from endpoints import unused_port
 from places import ROOT, TESTS
 
 EXAMPLES = TESTS / "examples"
 LONGEST_TEST = 15
-"""Lines of a test, without blank ones."""
+"""Lines of a test, without blank ones and those with brackets alone."""
+JARS = "/usr/share/java/"
 
 
 @dataclass(frozen=True)
@@ -29,21 +31,21 @@ class Language:
     """Name of the page in `docs/how-to`."""
     test: str
     """File of the test, of which the page has the whole text."""
-    command: tuple[str, ...]
-    """Runs the test in the folder, as the page says."""
+    command: str
+    """Runs the test in the folder, as the page says; for a shell."""
     rule: str
     """Id of the rule that the broken consumer violates."""
     title: str
     """What the failure says of it."""
     tools: tuple[str, ...]
-    """Programs that are needed."""
+    """Programs and files that are needed."""
     node_modules: bool = False
     """Whether packages of Node are needed, which are those of the correct consumers."""
     environment: tuple[tuple[str, str], ...] = ()
 
     def missing(self) -> str | None:
         """Return what is needed and not there."""
-        lacking = next((tool for tool in self.tools if shutil.which(tool) is None), None)
+        lacking = missing_program(*self.tools)
         if lacking is None and self.node_modules and not NODE_MODULES.exists():
             return "npm install --prefix tests/consumers --no-package-lock"
         return lacking
@@ -55,7 +57,7 @@ LANGUAGES: dict[str, Language] = {
     "php": Language(
         page="test-from-php.md",
         test="HookTest.php",
-        command=("phpunit", "HookTest.php"),
+        command="phpunit HookTest.php",
         rule="stores-repeat-engagement",
         title="Stores a second open or click of the same mail",
         tools=("php", "phpunit"),
@@ -63,7 +65,7 @@ LANGUAGES: dict[str, Language] = {
     "node_express": Language(
         page="test-from-node.md",
         test="hook.test.mjs",
-        command=("node", "--test"),
+        command="node --test",
         rule="stores-large-ids",
         title="Stores ids exactly, from 0 to beyond 2^53",
         tools=("node",),
@@ -73,11 +75,51 @@ LANGUAGES: dict[str, Language] = {
     "node_fastify": Language(
         page="test-from-node.md",
         test="hook.test.mjs",
-        command=("node", "--test"),
+        command="node --test",
         rule="once-in-regrouped-batch",
         title="Stores redelivered events once when they arrive in another batch",
         tools=("node",),
         node_modules=True,
+    ),
+    "java": Language(
+        page="test-from-java.md",
+        test="HookTest.java",
+        command="""\
+export CLASSPATH=build:/usr/share/java/junit-platform-console-standalone.jar
+for jar in core annotations databind; do CLASSPATH=$CLASSPATH:/usr/share/java/jackson-$jar.jar; done
+javac -d build Hook.java HookTest.java
+java org.junit.platform.console.ConsoleLauncher --select-class HookTest --details none
+""",
+        rule="stores-repeat-engagement",
+        title="Stores a second open or click of the same mail",
+        tools=("javac", JARS + "junit-platform-console-standalone.jar", JARS + "jackson-databind.jar"),
+    ),
+    "go": Language(
+        page="test-from-go.md",
+        test="hook_test.go",
+        command="go test -count=1\n",
+        rule="stores-large-ids",
+        title="Stores ids exactly, from 0 to beyond 2^53",
+        tools=("go",),
+    ),
+    "ruby": Language(
+        page="test-from-ruby.md",
+        test="hook_test.rb",
+        command="ruby hook_test.rb\n",
+        rule="responds-200",
+        title="Responds 200, and no other status, to a batch it accepts",
+        tools=("ruby", "puma", "rackup"),
+    ),
+    "csharp": Language(
+        page="test-from-csharp.md",
+        test="HookTest.cs",
+        command="""\
+mcs -target:library -out:HookTest.dll -pkg:nunit -pkg:newtonsoft-json Hook.cs HookTest.cs
+nunit-console -nologo -noxml HookTest.dll
+""",
+        rule="stores-before-acknowledging",
+        title="Stores events before it acknowledges them",
+        tools=("mcs", "pkg-config", "nunit-console", "/usr/lib/pkgconfig/newtonsoft-json.pc"),
     ),
 }
 """Each folder below `tests/examples`."""
@@ -98,7 +140,7 @@ def test_its_test_fails_for_the_broken_consumer_alone(name: str, broken: bool, t
     folder = copy(name, tmp_path / name, broken=broken)
     command_in(tmp_path / "bin", "--examples", "3", "--rules", language.rule if broken else ",".join(RULES))
     done = subprocess.run(
-        language.command,
+        ["bash", "-ec", language.command],
         cwd=folder,
         env={
             **os.environ,
@@ -114,7 +156,7 @@ def test_its_test_fails_for_the_broken_consumer_alone(name: str, broken: bool, t
     assert (done.returncode != 0) is broken, said
     assert (language.title in said) is broken, said
     if broken:
-        shown = re.findall(r"(?s)```text\n(.*?)```", failure_of(name))[0].splitlines()
+        shown = failure_of(name).splitlines()
         assert [line for line in shown if without_values(line) not in without_values(said)] == [], said
 
 
@@ -144,9 +186,20 @@ def page_of(name: str) -> str:
     return (ROOT / "docs" / "how-to" / LANGUAGES[name].page).read_text()
 
 
+def text_of(name: str) -> str:
+    """Return the text of the test."""
+    return (EXAMPLES / name / LANGUAGES[name].test).read_text()
+
+
 def failure_of(name: str) -> str:
-    """Return what the page says after the test."""
-    return page_of(name).partition((EXAMPLES / name / LANGUAGES[name].test).read_text())[2]
+    """Return what the page says that the test of a broken consumer prints."""
+    [after] = re.findall(r"(?s)```text\n(.*?)```", page_of(name).partition(text_of(name))[2])[:1]
+    return str(after)
+
+
+def blocks_of(name: str) -> tuple[str, ...]:
+    """Return the blocks of the page that the tests here execute or compare."""
+    return text_of(name), LANGUAGES[name].command, failure_of(name)
 
 
 def without_values(text: str) -> str:
@@ -157,10 +210,11 @@ def without_values(text: str) -> str:
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_its_page_has_the_whole_test_which_is_short(name: str) -> None:
-    text = (EXAMPLES / name / LANGUAGES[name].test).read_text()
-    assert f"```\n{text}```" in re.sub(r"```\w+", "```", page_of(name))
-    assert len([line for line in text.splitlines() if line.strip()]) <= LONGEST_TEST
-    assert f"tests/examples/{name}" in page_of(name)
+    text, page = text_of(name), page_of(name)
+    assert f"```\n{text}```" in re.sub(r"```\w+", "```", page)
+    assert len(re.findall(r"^.*\w.*$", text, re.MULTILINE)) <= LONGEST_TEST
+    assert LANGUAGES[name].command in page
+    assert f"tests/examples/{name}" in page
     assert LANGUAGES[name].title in failure_of(name)
 
 

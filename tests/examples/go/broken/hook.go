@@ -1,0 +1,61 @@
+// A consumer in Go: POST /hook stores a batch of events in memory, GET /processed returns the stored events.
+package hook
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"unicode/utf8"
+)
+
+// Hook stores each event once. An event has no id, so all its fields together identify it.
+type Hook struct {
+	mutex  sync.Mutex
+	events []map[string]any
+	known  map[string]bool
+}
+
+func New() http.Handler {
+	hook := &Hook{events: []map[string]any{}, known: map[string]bool{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/hook", hook.receive)
+	mux.HandleFunc("/processed", hook.processed)
+	return mux
+}
+
+func (h *Hook) receive(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "POST only", http.StatusMethodNotAllowed)
+		return
+	}
+	user, password, _ := r.BasicAuth()
+	if subtle.ConstantTimeCompare([]byte(user+":"+password), []byte("acme:secret")) == 0 {
+		w.Header().Set("WWW-Authenticate", "Basic")
+		http.Error(w, "wrong credentials", http.StatusUnauthorized)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	var batch []map[string]any
+	if err != nil || !utf8.Valid(body) || json.Unmarshal(body, &batch) != nil {
+		http.Error(w, "no JSON list", http.StatusBadRequest)
+		return
+	}
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	for _, event := range batch {
+		if key := fmt.Sprint(event); !h.known[key] {
+			h.known[key] = true
+			h.events = append(h.events, event)
+		}
+	}
+}
+
+func (h *Hook) processed(w http.ResponseWriter, r *http.Request) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(h.events)
+}

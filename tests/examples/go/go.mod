@@ -1,0 +1,3 @@
+module example.org/hook
+
+go 1.19
