@@ -640,15 +640,15 @@ class Campaign:
         self._reached.add(request.url)
         return outcome
 
-    def require_reached(self, url: str, outcome: Outcome) -> None:
+    def require_reached(self, url: str, outcome: Outcome, *, in_virtual_time: bool = True) -> None:
         """Raise `ConsumerUnreachableError` if the first exchange with a consumer could not connect."""
         phase = None if isinstance(outcome, Responded) else outcome.phase
         if phase in CONNECT_PHASES and url not in self._reached:
             reason = outcome.reason if isinstance(outcome, NoResponse) else "no connection within the time-out"
+            moment = f" ({format_moment(self.now)} in virtual time)" if in_virtual_time else ""
             problem = CertificateError if phase == "certificate" else ConsumerUnreachableError
             raise problem(
-                f"consumer {shown_url(url)}: {reason} at the first attempt ({format_moment(self.now)} in virtual "
-                "time), and no outage was in force",
+                f"consumer {shown_url(url)}: {reason} at the first attempt{moment}, and no outage was in force",
                 ""
                 if phase in ("tls", "certificate")
                 else "start the consumer, or wait for it with --wait-for-consumer 30s",

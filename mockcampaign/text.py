@@ -13,11 +13,16 @@ def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = F
     With `secret`, a word that is not like any allowed one is not repeated: it may be a secret. Words that are too many
     for a message are those that the command `listed_by` lists; then the message has the nearest three.
     """
-    close = difflib.get_close_matches(found, allowed, n=3 if listed_by else 1)
-    hint = f", did you mean {' or '.join(map(repr, close))}?" if close else ""
-    shown = "" if secret and not close else f" {short(found)!r}"
+    hint = meant(found, allowed, most=3 if listed_by else 1)
+    shown = "" if secret and not hint else f" {short(found)!r}"
     words = f"those that {listed_by!r} lists" if listed_by else ", ".join(allowed) or "none"
     return f"unknown {what}{shown}{hint} (allowed: {words})"
+
+
+def meant(found: str, allowed: Collection[str], *, most: int = 1) -> str:
+    """Return the question for the allowed words that are most like a wrong one; nothing if none is like it."""
+    close = difflib.get_close_matches(found, allowed, n=most)
+    return f", did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def counted(count: int, noun: str) -> str:

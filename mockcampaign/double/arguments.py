@@ -121,6 +121,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
     "delivered": {"webhooks": WEBHOOK},
     "deliveries": {"webhooks": WEBHOOK},
     "requests": {"operations": TEXT},
+    "payload": {"serial": WHOLE},
     "lead": {"clocks": CLOCK},
     "rotate_password": {"password": PASSWORD},
     "campaign_check": {

@@ -13,6 +13,7 @@ from mockcampaign.load_test.latencies import Percentiles
 from mockcampaign.load_test.live_sender import LATE_MICROSECONDS, Balance
 from mockcampaign.load_test.recoveries import Recovery
 from mockcampaign.policy import SECOND
+from mockcampaign.text import counted
 
 LOAD_FORMAT = 1
 """Version of the JSON report of a load."""
@@ -141,7 +142,7 @@ def judged(
     last = [sample for sample in last if sample.at <= milliseconds]
     undrained = [one for one in recoveries if not one.drained_by(milliseconds)]
     pending = last[-1].pending if last else balance.pending
-    behind = f"{pending:,} events were pending when the load ended"
+    behind = f"{counted(pending, 'event')} {'was' if pending == 1 else 'were'} pending when the load ended"
     if undrained and milliseconds < undrained[-1].outage.end + retry_interval:
         needed = undrained[-1].outage.end + retry_interval
         return Judged(

@@ -204,7 +204,7 @@ class _Running:
         self._under_way.discard(future)
         try:
             if not self._reached:
-                self._campaign.require_reached(self._settings.url, future.result())
+                self._campaign.require_reached(self._settings.url, future.result(), in_virtual_time=False)
                 self._reached = True
             self._send(self._sender.conclude(attempt, future.result(), self._now()))
             self._look()

@@ -237,6 +237,8 @@ def check_settings(
     given |= {
         name: duration_of(options[name], name) for name in ("timeout", "settle", "budget", "memory") if name in options
     }
+    if given.get("budget") == 0:
+        raise MisuseError(f"campaign_check: budget {options['budget']!r} is too short, allowed: 1ms or longer")
     given["shape"] = _shape(options)
     if "ca" in options:
         given["ca_file"] = Path(options["ca"])

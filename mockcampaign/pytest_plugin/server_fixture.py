@@ -259,7 +259,7 @@ class CampaignServer(CampaignControl):
     @in_home
     def requests(self) -> ApiRequests:
         """Calls of the REST API during this test, in order. `requests("createWebhook")` is for one operation."""
-        return self._session.view.requests
+        return ApiRequests(self._session.view.requests, self._live.served.operations)
 
     @in_home
     def rotate_password(self, password: str, after: Duration = "5m") -> None:

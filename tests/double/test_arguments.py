@@ -11,6 +11,7 @@ import pytest
 
 import mockcampaign
 from mockcampaign.double.arguments import ARGUMENTS, check_names, check_values
+from mockcampaign.double.control.deliveries import ApiRequests
 from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.double.inputs import count_of
 from mockcampaign.double.standalone import StandaloneCampaign
@@ -63,6 +64,7 @@ CALLS: dict[str, Callable[[CampaignFixture, Any], object]] = {
     "assert_compliant: by": lambda campaign, value: campaign.assert_compliant(processed=[], by=value),
     "delivered": lambda campaign, value: campaign.delivered(value),
     "deliveries": lambda campaign, value: campaign.deliveries(value),
+    "payload": lambda campaign, value: campaign.payload(value),
     "probe_sql: engine": lambda campaign, value: campaign.probe_sql(value, "SELECT 1"),
     "probe_sql: query": lambda campaign, value: campaign.probe_sql("sqlite://", value),
     "lead": lambda campaign, value: campaign.clock.lead(value),
@@ -130,6 +132,26 @@ def test_the_sentence_says_what_is_allowed(call: str, given: dict[str, Any], mes
     head, _, tail = message.partition("*")
     assert str(raised.value).startswith(head)
     assert tail or message.endswith("*") or str(raised.value) == message
+
+
+def test_a_serial_that_does_not_exist_is_one_sentence() -> None:
+    with mockcampaign.campaign(App(), allow=["nothing-delivered"]) as campaign:
+        with pytest.raises(MisuseError, match=r"^payload: no event has the serial 9, allowed: none, since no"):
+            campaign.payload(9)
+        campaign.webhook("click", target=App())
+        campaign.emit("click", 8)
+        campaign.run()
+        assert b'"click"' in bytes(campaign.payload(8))
+        with pytest.raises(MisuseError, match=r"^payload: no event has the serial 9, allowed: 1 to 8$"):
+            campaign.payload(9)
+
+
+def test_calls_are_asked_for_by_operations_that_exist() -> None:
+    requests = ApiRequests(operations=["createWebhook", "activateWebhook"])
+    assert requests("createWebhook") == []
+    assert requests("GET /imports/…") == []
+    with pytest.raises(MisuseError, match=r"^requests: unknown operation 'createWebhok', did you mean 'createW"):
+        requests("createWebhook")("createWebhok")
 
 
 def test_more_events_than_memory_holds_are_one_sentence() -> None:

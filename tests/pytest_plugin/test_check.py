@@ -374,6 +374,7 @@ def test_further_options(campaign_check: CampaignCheck, tmp_path: Path) -> None:
         ({"restart_command": 5}, "restart_command is an int, allowed: a command or a function"),
         ({"probe": "/a", "probe_fields": ["mailID"]}, "probe_fields: unknown field 'mailID', did you mean 'mailId'"),
         ({"like": {"mailId": "a", "created": 1}, "keep": ["x"]}, "keep: unknown field 'x'"),
+        ({"budget": "0s"}, "^campaign_check: budget '0s' is too short, allowed: 1ms or longer$"),
     ],
 )
 def test_options_without_effect_are_errors(

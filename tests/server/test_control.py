@@ -92,7 +92,7 @@ def test_an_unknown_type_is_rejected_with_the_allowed_types(server: Server) -> N
     types = ", ".join(EventType)
     assert (refused.status_code, refused.json()["error"]) == (
         400,
-        f"type: 'opne' is not valid, allowed: {types}",
+        f"type: 'opne' is not valid, did you mean 'open'? allowed: {types}",
     )
 
 
@@ -117,7 +117,7 @@ def test_an_unknown_field_is_rejected_with_the_allowed_fields(
     refused = server.control(method, path, body)
     assert refused.status_code == 400
     line = refused.json()["error"]
-    assert line.endswith(f", allowed: {allowed}") or (path == "/faults" and f"allowed: {allowed}" in line)
+    assert line.endswith(f" allowed: {allowed}") or (path == "/faults" and f"allowed: {allowed}" in line)
 
 
 def test_a_whole_mailing_falls_due_over_time(server: Server, httpserver: HTTPServer, hook: str) -> None:

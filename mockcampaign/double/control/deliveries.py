@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from operator import itemgetter
@@ -13,9 +13,10 @@ import msgspec
 
 from mockcampaign.double.arguments import check_each
 from mockcampaign.engine.journal import Attempted, Entry, Journal, serials_in
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, MisuseError
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import Outcome, Responded, Webhook
+from mockcampaign.text import unknown
 
 Event = dict[str, Any]
 
@@ -63,9 +64,19 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ApiRequests(list[ApiRequest]):
     """Calls in order. Called with names of operations, it returns the calls of these alone."""
 
+    def __init__(self, requests: Iterable[ApiRequest] = (), operations: Collection[str] = ()) -> None:
+        """Hold calls. `operations` are all that the API has, if they are known."""
+        super().__init__(requests)
+        self._operations = operations
+
     def __call__(self, *operations: str) -> ApiRequests:
+        """Return the calls of these operations. Raises `MisuseError` for one that does not exist."""
         check_each("requests", "operations", operations)
-        return ApiRequests(request for request in self if request.operation in operations)
+        for name in operations:
+            # A call of none is named by method and path, such as `GET /imports/…`.
+            if self._operations and name not in self._operations and " /" not in name:
+                raise MisuseError(f"requests: {unknown('operation', name, self._operations)}")
+        return ApiRequests((request for request in self if request.operation in operations), self._operations)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,8 +231,14 @@ class JournalView:
         )
 
     def payload(self, serial: int) -> msgspec.Raw:
-        """Return the encoded event with this serial number in the journal."""
-        return self.ledger.payload(serial)
+        """Return the encoded event with this serial number in the journal. Raises `MisuseError` if there is none."""
+        try:
+            return self.ledger.payload(serial)
+        except KeyError:
+            happened = self.ledger.happened
+            last = happened[-1].first_serial + len(happened[-1].events) - 1 if happened else 0
+            allowed = f"{happened[0].first_serial} to {last}" if happened else "none, since no event has occurred"
+            raise MisuseError(f"payload: no event has the serial {serial}, allowed: {allowed}") from None
 
     def _events(self, serials: Callable[[Ledger, tuple[int, ...]], Iterable[int]]) -> Events:
         def of(webhook_ids: tuple[int, ...]) -> list[Event]:

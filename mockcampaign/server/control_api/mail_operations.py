@@ -44,6 +44,15 @@ class MailEventView(msgspec.Struct, frozen=True):
     type: str
 
 
+class ActView(MailEventView, frozen=True, rename="camel", kw_only=True):
+    """An event that a call has made, and whose it is."""
+
+    mail_id: str
+    mailing_id: int
+    client_id: int
+    recipient_id: str
+
+
 class MailView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A mail that a call has sent, and its events so far."""
 
@@ -119,14 +128,23 @@ class MailsQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     limit: Annotated[int, between(1, MAILS_LIMIT_MAX), about("Most to return.")] = 100
 
 
-def _act(call: Call, request: ActRequest) -> MailEventView:
+def _act(call: Call, request: ActRequest) -> ActView:
     campaign = call.served.campaign
     after = 0 if request.after is None else request.after.value
     if campaign.now + after > MOMENT_MAX:
         raise InvalidInputError("after: the event would lie where time ends, allowed: less")
     more = {} if request.category is None else {"category": request.category}
     client = campaign.client_of_mail(request.mail_id)
-    return _event(client.act(request.mail_id, request.type, after=after, link=request.link, **more))
+    event = client.act(request.mail_id, request.type, after=after, link=request.link, **more)
+    facts = client.get_mail(request.mail_id).facts
+    return ActView(
+        at=event.at,
+        type=event.type.value,
+        mail_id=facts.mail_id,
+        mailing_id=facts.mailing_id,
+        client_id=facts.client_id,
+        recipient_id=facts.recipient_id,
+    )
 
 
 def _mails(call: Call, query: MailsQuery) -> MailsPage:
@@ -239,8 +257,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         method="POST",
         path="/act",
         fields=ActRequest,
-        success_description="The event, and when it occurs.",
-        response=MailEventView,
+        success_description="The event, when it occurs, and the ids by which a consumer sees whose it is.",
+        response=ActView,
         failures={404: "No client has sent the mail.", 409: "Nothing like that can become of the mail."},
         handle=_act,
     ),

@@ -15,7 +15,7 @@ from mockcampaign.durations import DURATION_SCHEMA, parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.server.http.request import Repeated, wrong_fields
-from mockcampaign.text import short
+from mockcampaign.text import meant, short
 from mockcampaign.transport.address import parse_address
 
 INT32_MAX = 2**31 - 1
@@ -308,7 +308,9 @@ def _problems(kind: Any, value: object, where: str) -> Iterator[tuple[str, str]]
         # Text may be a secret, and a list may name persons.
         is_private = (plain is str and isinstance(value, str)) or get_origin(plain) is list
         what = "not valid" if is_private else f"{shown(value)} is not valid"
-        yield where or "the body", f"{what}, allowed: {_allowed(type_info(kind))}"
+        info = type_info(kind)
+        hint = meant(value, _words(info)) if isinstance(value, str) else ""
+        yield where or "the body", f"{what}{hint or ','} allowed: {_allowed(info)}"
 
 
 def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], where: str) -> Iterator[tuple[str, str]]:
@@ -323,8 +325,23 @@ def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], wh
         for name in sorted(values.keys() - fields.keys()):
             yield (
                 prefix + (name if name.isidentifier() else shown(name)),
-                f"unknown field, allowed: {', '.join(fields)}",
+                f"unknown field{meant(name, fields) or ','} allowed: {', '.join(fields)}",
             )
+
+
+def _words(info: Type) -> tuple[str, ...]:
+    """Return the words that a type allows, if it allows only these."""
+    match info:
+        case msgspec.inspect.Metadata(type=inside):
+            return _words(inside)
+        case msgspec.inspect.UnionType(types=types):
+            return tuple(word for one in types for word in _words(one))
+        case msgspec.inspect.EnumType(cls=words):
+            return tuple(map(str, words))
+        case msgspec.inspect.LiteralType(values=words):
+            return tuple(map(str, words))
+        case _:
+            return ()
 
 
 def _allowed(info: Type) -> str:
