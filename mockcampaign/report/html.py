@@ -11,7 +11,7 @@ import hashlib
 import shlex
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,19 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
     attempts: Attempts
 
 
-def to_html(result: RunResult) -> bytes:
-    """Return the page."""
+class Demo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page about the demo shows beside its scenarios."""
+
+    consumers: dict[str, str]
+    """Descriptions of the consumers by name."""
+    scenarios: list[str]
+    """Names of the scenarios. The result has all of them once for each consumer in turn."""
+    checks: Sequence[tuple[str, str, list[str]]]
+    """Names and descriptions of consumers that were checked, and the ids of the rules that each violates."""
+
+
+def to_html(result: RunResult, demo: Demo | None = None) -> bytes:
+    """Return the page: a report, or a page about the demo."""
     style = "\n".join(
         path.read_text(encoding="utf-8") for path in (assets_folder() / "uplot" / "uPlot.min.css", _PAGE / "report.css")
     )
@@ -117,6 +128,7 @@ def to_html(result: RunResult) -> bytes:
     data, shown = _packed(result, series)
     page = environment.get_template("report.html.jinja").render(
         result=result,
+        demo=demo,
         verdict=verdict_of(result),
         counts=_counts(result),
         findings=list(_findings(result)),

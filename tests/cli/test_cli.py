@@ -423,9 +423,12 @@ def test_the_sample_consumer_runs_until_it_is_stopped(tmp_path: Path) -> None:
 def test_demo_needs_no_setup_and_shows_the_difference(tmp_path: Path) -> None:
     done = mockcampaign("demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "A two-hour outage loses nothing                               compliant       violated" in done.stdout
-    assert "Violations of the broken one:" in done.stdout
-    assert "missing from the store, first type=open mailId=" in done.stdout
+    assert "A two-hour outage loses nothing                               compliant       compliant" in done.stdout
+    assert "A batch is stored once when its response is lost              compliant       violated" in done.stdout
+    # The one violated scenario is explained in its own words, and shown.
+    assert "The consumer responds 200, but the response is lost. Campaign retries the batch" in done.stdout
+    assert "200 duplicates are in the store, first type=open mailId=" in done.stdout
+    assert "how to fix it: mockcampaign rules once-after-lost-response" in done.stdout
     assert list(tmp_path.iterdir()) == []
     # Scenarios add the path themselves.
     assert f"CONSUMER_URL=http://127.0.0.1:8000 mockcampaign run {scenarios_folder()}\n" in done.stdout

@@ -110,6 +110,28 @@ def test_color_is_for_terminals_that_want_it(
     assert "  FAIL consumer.processed: exactly-once" in plain
 
 
+@pytest.mark.slow
+def test_the_demo_shows_its_progress(tmp_path: Path) -> None:
+    terminal, other_end = pty.openpty()
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-m", "mockcampaign", "demo", "-q"]
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=other_end
+    ) as process:
+        os.close(other_end)
+        seen = b""
+        try:
+            while piece := os.read(terminal, 10_000):
+                seen += piece
+        except OSError:
+            pass  # how Linux says that the other end is closed
+        os.close(terminal)
+    assert process.returncode == 0
+    assert b"1/18 correct: deactivate-and-resume.scenario.yaml" in seen
+    assert b"18/18 never-deduplicates: two-types.scenario.yaml" in seen
+
+
 def test_a_long_run_shows_its_progress(tmp_path: Path) -> None:
     """The consumer responds once the progress has been shown, so nothing depends on timing."""
     shown = threading.Event()

@@ -145,7 +145,7 @@
       width: Math.max(canvas.clientWidth, 280),
       height: 240,
       legend: {show: false},
-      padding: [6, 12, 0, 0],
+      padding: [6, 24, 0, 0], // room for half of the last label
       cursor: {y: false, points: {show: false}, drag: {x: true, y: false, setScale: true}},
       scales: {
         x: {time: false, range: (self, low, high) => (range ? [low, high] : whole)},
