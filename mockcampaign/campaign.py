@@ -30,11 +30,13 @@ from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthen
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import common_body
+from mockcampaign.transport.led import LedTransport
 
 if TYPE_CHECKING:
     from mockcampaign.clients.definitions import ClientDefinition
     from mockcampaign.clients.recipient_table import MakeRows
     from mockcampaign.clients.sent_mail import SentMail
+    from mockcampaign.clocks.clock_file import ClockFile
     from mockcampaign.engine.declared_faults import Declared, When
     from mockcampaign.engine.journal import Entry, Journal, OutageDeclared
     from mockcampaign.engine.keeping import Keeper, KeptSender
@@ -140,6 +142,7 @@ class Campaign:
         keeper: Keeper | None = None,
         kept: KeptSender | None = None,
         make_rows: MakeRows = in_memory,
+        clock: ClockFile | None = None,
     ) -> None:
         """Campaigns of one seed make different events if their names differ, so that consumers do not mix them up.
 
@@ -147,9 +150,12 @@ class Campaign:
         order of their creation. `shapes` are the shapes of captured events: all events of these types get them, and all
         requests their body. `clients` says what clients have from the start besides the defaults; what calls create
         there gets ids from `first_object_id` on. `keeper` is notified of what has to outlive the process, and
-        `kept` did so; the journal is then that of the process before. `make_rows` makes the rows of recipients. Raises
-        `InvalidInputError` if the bodies differ, or two definitions contradict each other.
+        `kept` did so; the journal is then that of the process before. `make_rows` makes the rows of recipients.
+        A consumer that follows `clock` sees virtual time, and may respond differently later, so that each attempt is
+        really sent. Raises `InvalidInputError` if the bodies differ, or two definitions contradict each other.
         """
+        if clock is not None:
+            policy = msgspec.structs.replace(policy, simulate_after=0)
         self.seed = seed
         self.name = name
         self.shapes = dict(shapes)
@@ -165,7 +171,8 @@ class Campaign:
             keeper=keeper,
             kept=kept,
         )
-        self._transport = transport
+        self._clock = clock
+        self._transport = transport if clock is None else LedTransport(transport, self.show_time)
         self._generators: dict[int, Generator] = {}
         self._reached: set[str] = set()
         self._clients = Clients(
@@ -186,6 +193,11 @@ class Campaign:
     def now(self) -> int:
         """The present moment: virtual milliseconds since 1970."""
         return self._exporter.clock.now
+
+    def show_time(self) -> None:
+        """Show virtual time to the consumer that follows it, if one does, as each request does."""
+        if self._clock is not None:
+            self._clock.show(self.now)
 
     @property
     def policy(self) -> Policy:

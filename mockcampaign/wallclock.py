@@ -40,10 +40,18 @@ def keep_real_time(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop
 
 Reply = TypeVar("Reply")
 
+_REAL_SINCE = time.time_ns() // 1_000_000 - int(seconds() * 1_000)
+"""Milliseconds since 1970 at which `seconds` was 0."""
+
 
 def now() -> int:
     """Return the milliseconds since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def real_now() -> int:
+    """Return the milliseconds since 1970 by a clock that no library for tests freezes or moves."""
+    return _REAL_SINCE + int(seconds() * 1_000)
 
 
 async def pause(milliseconds: int) -> None:

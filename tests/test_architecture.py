@@ -41,14 +41,17 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 LEVELS = {
     "": """
         __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
-        < durations extras < faults < shape < engine events samples transport < clients < campaign judging strategies
-        < recording report < check load_test < locust scenario < server < double drill < cli pytest_plugin < __main__
+        < clocks durations extras < faults < shape < engine events samples transport < clients
+        < campaign judging strategies < recording report < check load_test < locust scenario < server < double drill
+        < cli pytest_plugin < __main__
     """,
     "clients": """
         kept_table optin_process recipient_list sent_mail smart_campaign suppression
         < definitions mail_planner recipient_table
         < client_store < recipient_commands < campaign_commands mail_commands suppression_commands < __init__
     """,
+    "clocks": "clock_file led_process python < go_overlay",
+    "clocks.python": "sitecustomize",
     "check": """
         behaviours examined probes shrink < reproduce settings < edge_cases < histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
@@ -70,8 +73,9 @@ LEVELS = {
     """,
     "cli.drills": "deploy_command provisioning_command",
     "cli.commands": """
-        check consumer demo drill generate judge load record reference replay reports serve shape < run soak
+        check clocks consumer demo drill generate judge load record reference replay reports serve shape < run soak
     """,
+    "cli.commands.clocks": "clock_commands",
     "cli.commands.reports": "report_commands",
     "engine": "clock declared_faults event_streams outbox webhooks"
     " < duplicates failure_runs journal requests < outages < keeping < exporter journal_file < loop",
@@ -146,7 +150,7 @@ LEVELS = {
     " < clues < infer < captured",
     "strategies": "edits < drawing < __init__",
     "transport": """
-        __init__ address idle_watch < response script targets < always_ok connection dial inprocess
+        __init__ address idle_watch < led response script targets < always_ok connection dial inprocess
         < applications wire wsgi
     """,
 }
@@ -214,6 +218,7 @@ OWNERS = {
 }
 
 CLOCK_OWNERS = {
+    "clocks.python",  # waits in place of `time.sleep`
     *("cli", "faults", "samples", "server", "serving", "transport", "wallclock"),
     "pytest_plugin.campaign_settings",  # draws the seed of a test that has none
 }

@@ -24,6 +24,7 @@ from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.result import check_result
 from mockcampaign.check.settings import Settings
 from mockcampaign.check.sweep import sweep
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, SweepSummary
 from mockcampaign.transport import Transport
@@ -48,6 +49,7 @@ async def check(
     probe: StoreProbe | None = None,
     state: StateSource | None = None,
     counters: tuple[Counter, ...] = (),
+    clock: ClockFile | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_finding: Callable[[Finding], None] = lambda finding: None,
 ) -> RunResult:
@@ -55,7 +57,8 @@ async def check(
 
     `probe` reports the events that the consumer has stored, and `state` reports its end state; rules that need one of
     them are skipped without it. `counters` are other numbers that it reports, each of which must agree as well.
-    `on_finding` is called with each rule's finding as soon as there is one.
+    `clock` leads the consumer's clock, until the check ends. `on_finding` is called with each rule's finding as soon as
+    there is one.
 
     Whatever the consumer does is part of the result, never an exception. Raise `CouldNotTellError` if it cannot be
     reached at the start or its probe cannot be read, and `InvalidInputError` for rules that do not exist.
@@ -67,6 +70,7 @@ async def check(
         probe=probe,
         state=state,
         counters=counters,
+        clock=clock,
         on_progress=on_progress,
         on_examined=lambda name, examination: on_finding(examination.finding),
     )
@@ -86,6 +90,7 @@ class CheckRun:
         probe: StoreProbe | None = None,
         state: StateSource | None = None,
         counters: tuple[Counter, ...] = (),
+        clock: ClockFile | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_examined: Callable[[str, Examination], None] = lambda name, examination: None,
     ) -> None:
@@ -97,8 +102,16 @@ class CheckRun:
         self._on_progress = on_progress
         self._on_examined = on_examined
         self._sweep: SweepSummary | None = None
+        if clock is not None:
+            settings = msgspec.structs.replace(settings, leads_clock=True)
         self._context = check_context(
-            url, transport=transport, settings=settings, probe=probe, state=state, counters=counters
+            url,
+            transport=transport,
+            settings=settings,
+            probe=probe,
+            state=state,
+            counters=counters,
+            clock=clock,
         )
         self._examiner = Examiner(self._context, on_examined=self._examined)
 
@@ -134,6 +147,13 @@ class CheckRun:
 
     async def finish(self) -> None:
         """Examine all rules. Raise as `check` does."""
+        try:
+            await self._examine_all()
+        finally:
+            if self._context.clock is not None:
+                self._context.clock.release()
+
+    async def _examine_all(self) -> None:
         await self._examiner.run()
         if not self._context.settings.sweep or self.still_broken:
             return

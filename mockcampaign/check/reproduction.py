@@ -134,6 +134,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         else sorted(bench.store.shown_fields),
         shape_of=bench.settings.shape_of,
         routes=bench.settings.routes,
+        leads_clock=bench.settings.leads_clock,
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
 

@@ -90,15 +90,15 @@ def check_result(
         sweep=sweep,
         gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),
         trouble=None if trouble is None else sentences.actual([trouble]),
-        notes=_notes(rules),
+        notes=_notes(rules, settings),
     )
 
 
-def _notes(rules: list[Finding]) -> tuple[Note, ...]:
+def _notes(rules: list[Finding], settings: Settings) -> tuple[Note, ...]:
     """Return what the rules that passed do not show."""
     passed = [one for one in rules if one.outcome == "pass"]
     notes: list[Note] = []
-    if any(one.family == REDELIVERY_FAMILY for one in passed):
+    if not settings.leads_clock and any(one.family == REDELIVERY_FAMILY for one in passed):
         notes.append("memory")  # only the sender's time is virtual
     confirmed = [fact.what for one in passed for fact in one.facts if isinstance(fact, Confirmed)]
     if Confirmation.FAULT_NOT_NOTICED in confirmed:

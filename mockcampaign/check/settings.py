@@ -117,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """File of a CA to trust besides those that this machine trusts."""
     targets: AllowedTargets | None = None
     """The hosts that requests may go to; None: all."""
+    leads_clock: bool = False
+    """Whether the consumer's clock follows virtual time."""
     full_fidelity: bool = False
     """Whether every attempt of long runs of equal failures is really sent."""
     sweep: bool = False

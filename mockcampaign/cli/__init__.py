@@ -43,6 +43,7 @@ COMMANDS = {
     "load": "Let events occur at a given rate in wall time, and say whether the consumer keeps up.",
     "serve": "Serve a fake Campaign: REST API, Swagger UI, control API and live page.",
     "drill": "Practise a set-up whose calls fail, and a deployment under traffic.",
+    "clock": "Start a consumer whose clock follows virtual time, in any language.",
     "generate": "Write events, batches or a whole mailing as JSON or JSON Lines.",
     "shape": "Say which field of captured events plays which role.",
     "schema": "Print the JSON Schema of scenarios, reports or events, or the scenario reference.",
@@ -55,6 +56,7 @@ SHARED_MODULES = {
     "schema": "reference",
     "compare": "reports.report_commands",
     "baseline": "reports.report_commands",
+    "clock": "clocks.clock_commands",
 }
 """The modules of commands that share one, or that are in a folder."""
 

@@ -15,6 +15,8 @@ from mockcampaign.errors import InvalidInputError
 from mockcampaign.scenario.plan import ConsumerExpected, Plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mockcampaign.judging.verdict import ScenarioResult
 
 
@@ -77,9 +79,13 @@ async def play_all(
         results.flush()
 
 
-def check_jobs(plans: Sequence[Plan], jobs: int) -> None:
-    """Raise `InvalidInputError` if plans that run at once would count each other's events."""
+def check_jobs(plans: Sequence[Plan], jobs: int, *, clock_file: Path | None = None) -> None:
+    """Raise `InvalidInputError` if plans that run at once would count each other's events, or lead one clock."""
     for plan in plans if jobs > 1 else ():
+        if clock_file is not None or plan.clock_file is not None:
+            raise InvalidInputError(
+                f"{plan.path}: with --jobs {jobs}, scenarios would lead one clock to several times, allowed: --jobs 1"
+            )
         probe = plan.scenario.consumer.probe
         counted = [one for one in plan.expectations if isinstance(one, ConsumerExpected)]
         if probe is not None and probe.count is not None and counted:

@@ -174,6 +174,17 @@ def journal_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_journal
 
 
+def clock_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option of every command that may lead the consumer's clock. The command gets a path as `clock_file`."""
+    with_clock: Callable[..., Any] = click.option(
+        "--clock",
+        "clock_file",
+        type=NEW_FILE,
+        help="Let the consumer follow virtual time: the file of `mockcampaign clock run`.",
+    )(command)
+    return with_clock
+
+
 def tls_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of every command that can serve https. The command gets the options as `tls`."""
 

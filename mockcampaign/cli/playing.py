@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mockcampaign.cli.options import Outputs
     from mockcampaign.cli.progress import RunProgress
+    from mockcampaign.clocks.clock_file import ClockFile
     from mockcampaign.engine.journal_file import Heading, JournalWriter
     from mockcampaign.judging.earlier.baseline import Known
     from mockcampaign.judging.verdict import RunResult, ScenarioResult
@@ -49,6 +50,7 @@ async def play(
     journal: JournalWriter | None = None,
     journal_path: Path | None = None,
     known: Sequence[Known] = (),
+    clock_file: Path | None = None,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted."""
     from mockcampaign.scenario.play import Player
@@ -66,7 +68,9 @@ async def play(
             if follower is not None:
                 follower.close()
 
-    await run_plan(plan, transport, seed=seed, strict=strict, known=known, done=done, around=around)
+    await run_plan(
+        plan, transport, seed=seed, strict=strict, known=known, clock_file=clock_file, done=done, around=around
+    )
 
 
 def heading(plan: Plan, strict: bool, journal_path: Path | None) -> Heading:
@@ -135,6 +139,21 @@ async def wait_for_consumer(url: str, patience: int, routes: Routes = NO_ROUTES)
 
     if patience and not await wait_until_reachable(url, patience, routes):
         raise CouldNotTellError(f"consumer {shown_url(url)}: not reachable within {format_duration(patience)}")
+
+
+def clock_of(path: Path | None) -> ClockFile | None:
+    """Return what leads the clocks of consumers that read the file, or None without one.
+
+    Raises `InvalidInputError` if no consumer has been started that reads it: its clock would just not follow.
+    """
+    from mockcampaign.clocks.clock_file import ClockFile
+
+    if path is not None and not path.exists():
+        raise InvalidInputError(
+            f"--clock {path}: no such file, and so no consumer that follows, allowed: that of `mockcampaign clock run "
+            f"--clock-file {path} -- COMMAND`"
+        )
+    return None if path is None else ClockFile(path)
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]], *, must_finish: Callable[[], bool] = bool) -> Result:

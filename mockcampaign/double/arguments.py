@@ -82,7 +82,10 @@ NAMES = Takes("a list of texts, such as ['responds-200']", _are_texts)
 FIELDS = Takes("a list of names of fields", _are_texts)
 ADDRESSES = Takes("a list of texts, such as ['hooks.example.com:443:127.0.0.1']", _are_texts)
 FUNCTION = Takes("a function", callable)
-CLOCK = Takes("an object with move_to(datetime)", lambda value: callable(getattr(value, "move_to", None)))
+CLOCK = Takes(
+    "an object with move_to(datetime), or the path of a clock file",
+    lambda value: isinstance(value, str | Path) or callable(getattr(value, "move_to", None)),
+)
 EVENTS = Takes("a list of events, each a mapping", _are_events)
 LIKE = Takes("an event, a list of events, a file that contains them, or a Shape", _is_like)
 RATES = Takes("mockcampaign.events.Rates(…)", lambda value: isinstance(value, Rates))
@@ -148,6 +151,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
         "rate": WHOLE,
         "full_fidelity": FLAG,
         "sweep": FLAG,
+        "clock": FILE,
         "explain": FLAG,
         "scenarios": FILE,
         "ca": FILE,

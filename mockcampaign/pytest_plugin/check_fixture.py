@@ -28,6 +28,7 @@ from mockcampaign.check.probes.store_probe import (
     parameters_of,
 )
 from mockcampaign.check.settings import Operation, Settings
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.double.consumer_targets import Target, Targets
 from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
@@ -131,7 +132,10 @@ class CampaignCheck:
         source = await self._source(url, options, settings)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
-        return await check(url, transport=targets, settings=settings, probe=source, state=state, counters=counters)
+        clock = ClockFile(Path(options["clock"])) if "clock" in options else None
+        return await check(
+            url, transport=targets, settings=settings, probe=source, state=state, counters=counters, clock=clock
+        )
 
     def _routes(self, url: str, options: CheckOptions) -> Routes:
         routes = routes_to([url], options.get("host_header"), options.get("resolve", ()))

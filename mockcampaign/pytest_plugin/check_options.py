@@ -109,6 +109,8 @@ class CheckOptions(TypedDict, total=False):
     """Whether every attempt of long runs of equal failures is sent, not simulated."""
     sweep: bool
     """Whether the rules that depend on assumptions are examined again with other ones."""
+    clock: Path | str
+    """File that leads the clock of a consumer in a process of its own: that of `mockcampaign clock run`."""
     explain: bool
     """Whether a violation shows its timeline, and how to reproduce it."""
     scenarios: Path | str

@@ -236,8 +236,8 @@ def note(one: Note, milliseconds: int | None = None) -> str:
         case "memory":
             took = "" if milliseconds is None else f" ({max(1, milliseconds // 1_000)} s of wall time)"
             return (
-                f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for hours "
-                "`mockcampaign serve`: lose a response, and end an outage after that"
+                f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for days "
+                "--clock, which lets the consumer's clock follow (`mockcampaign clock run`)"
             )
         case "fault-not-noticed":
             return "no response changed while something was broken (--break-cmd): see whether the consumer needs it"

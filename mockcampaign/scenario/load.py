@@ -331,6 +331,8 @@ class _Planner:
     def plan(self, must_emit: bool, files: tuple[Path, ...]) -> Plan:
         if self._scenario.use is not None:
             self._file(("use",), self._scenario.use)
+        if self._scenario.consumer.clock is not None:
+            self._file(("consumer", "clock"), self._scenario.consumer.clock)
         if not self._reads_files and self._scenario.consumer.probe is not None and self._scenario.consumer.probe.sql:
             raise self._document.problem(
                 ("consumer", "probe", "sql"), "names a database, which only a scenario file can do, allowed: 'url'"

@@ -200,6 +200,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return {client.id: client.definition() for client in self.scenario.clients}
 
     @property
+    def clock_file(self) -> Path | None:
+        """The file that leads the consumer's clock, if it follows virtual time."""
+        clock = self.scenario.consumer.clock
+        return None if clock is None else self.path.parent / clock
+
+    @property
     def known_shapes(self) -> tuple[Shape, ...]:
         """The shapes by which events in the consumer's store are recognised."""
         # What identifies an event has the same names in all built-in shapes.

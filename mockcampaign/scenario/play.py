@@ -8,6 +8,7 @@ from random import Random
 from typing import assert_never
 
 from mockcampaign.campaign import Campaign
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.engine.journal import Happened, StepReached
 from mockcampaign.errors import ConsumerRejectsError, InvalidInputError, MockcampaignError
 from mockcampaign.judging.ledger import Ledger
@@ -100,10 +101,12 @@ class Player:
         self._random = Random(f"mails:{campaign.seed}")
 
     @classmethod
-    def with_campaign(cls, plan: Plan, transport: Transport, *, seed: int, name: str | None = None) -> Player:
+    def with_campaign(
+        cls, plan: Plan, transport: Transport, *, seed: int, name: str | None = None, clock: ClockFile | None = None
+    ) -> Player:
         """Return a player with a campaign of its own, set up as the scenario says.
 
-        `name` is that of the campaign (default: the label of the plan).
+        `name` is that of the campaign (default: the label of the plan). `clock` leads the consumer's.
         """
         scenario = plan.scenario
         campaign = Campaign(
@@ -114,6 +117,7 @@ class Player:
             name=plan.label if name is None else name,
             shapes=plan.shapes,
             clients=plan.clients,
+            clock=clock,
         )
         return cls(plan, campaign)
 

@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.errors import CouldNotTellError, MockcampaignError
 from mockcampaign.judging.earlier.baseline import Known, marked, of_scenario
 from mockcampaign.judging.verdict import ScenarioResult, scenario_result
@@ -29,17 +31,21 @@ async def run_plan(
     strict: bool = False,
     file: str | None = None,
     known: Sequence[Known] = (),
+    clock_file: Path | None = None,
     done: Callable[[ScenarioResult], None],
     around: Callable[[Player], AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> None:
     """Play one plan and call `done` with its result, even if the run is interrupted.
 
-    `file` names the scenario's file in the result. `known` is what a baseline accepts, in any scenario. `around`
+    `file` names the scenario's file in the result. `known` is what a baseline accepts, in any scenario.
+    `clock_file` leads the consumer's clock meanwhile (default: the scenario's own file, if it names one). `around`
     returns a context that is open while the plan is played.
     Errors that stop the run without a verdict on the consumer are raised after `done` was called.
     """
     file = str(plan.path) if file is None else file
-    player = Player.with_campaign(plan, transport, seed=seed)
+    leading = plan.clock_file if clock_file is None else clock_file
+    clock = None if leading is None else ClockFile(leading)
+    player = Player.with_campaign(plan, transport, seed=seed, clock=clock)
     entries = player.campaign.journal.entries
     trouble: str | None = None
     try:
@@ -55,6 +61,8 @@ async def run_plan(
         trouble = str(error) if isinstance(error, MockcampaignError) else f"mockcampaign itself failed: {error!r}"
         raise
     finally:
+        if clock is not None:
+            clock.release()
         accepted = of_scenario(known, plan.name, file)
         rules, expectations = ([marked(one, accepted) for one in found] for found in judge(plan, entries))
         done(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mockcampaign import __version__
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.engine.declared_faults import read_fault
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.faults import CallFault
@@ -81,6 +82,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     shape_files: tuple[Path, ...] = ()
     state: Path | None = None
     """File of webhooks, events and journal, which outlive the process."""
+    clock_file: Path | None = None
+    """File that leads the consumer's clock."""
     probe: ProbeOptions = ProbeOptions()
     """Where the consumer reports what it has stored."""
 
@@ -124,12 +127,15 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             if plan is not None:
                 raise InvalidInputError("--state: a scenario begins anew each time, allowed: --state or --scenario")
             state_file = stack.enter_context(contextlib.closing(StateFile(options.state)))
+        clock_file = plan.clock_file if plan is not None and options.clock_file is None else options.clock_file
+        clock = None if clock_file is None else ClockFile(clock_file)
         served = ServedCampaign(
             transport,
             Users(users_of_client),
             settings,
             prologue,
             state_file=state_file,
+            clock=clock,
             writer=writer,
             stop=lambda: signal.raise_signal(signal.SIGTERM),
         )
@@ -154,6 +160,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             )
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
+        if clock is not None:
+            clock.release()
         if served.lost is not None:
             raise served.lost
     # After the calls, which the access log writes up to its end.

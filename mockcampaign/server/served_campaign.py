@@ -17,6 +17,7 @@ import msgspec
 from mockcampaign.campaign import SAMPLE_MAILING_ID, Campaign, MailingSent
 from mockcampaign.clients.definitions import ClientDefinition
 from mockcampaign.clients.recipient_table import in_memory
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Happened, Journal
@@ -250,10 +251,12 @@ class ServedCampaign:
         prologue: Prologue | None = None,
         *,
         state_file: StateFile | None = None,
+        clock: ClockFile | None = None,
         writer: JournalWriter | None = None,
         stop: Callable[[], object] = int,
     ) -> None:
         """`prologue` plays a scenario once, from the start of the server. What is in the state file goes on.
+        `clock` leads the consumer's clock.
 
         `writer` writes the journal, and a further one after each reset.
         `stop` ends the server, because the state file can no longer be written. Raises `InvalidInputError` if the file
@@ -261,6 +264,7 @@ class ServedCampaign:
         """
         self._prologue = prologue
         self._state_file = state_file
+        self._clock = clock
         self._writer = writer
         self._close_journal: Callable[[], object] = int
         self._stop = stop
@@ -337,6 +341,7 @@ class ServedCampaign:
             keeper=state_file,
             kept=None if kept is None else kept.sender,
             make_rows=in_memory if state_file is None else kept_in(state_file),
+            clock=self._clock,
         )
         self.campaign.state_file = state_file
         if state_file is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,8 @@ CALLS: dict[str, Callable[[CampaignFixture, Any], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_wrong_value_is_one_sentence(call: str) -> None:
+def test_a_wrong_value_is_one_sentence(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some texts are paths
     with contextlib.ExitStack() as stack:
         campaign = stack.enter_context(mockcampaign.campaign(App(), allow=["nothing-delivered"]))
         for value in WRONG:

@@ -38,6 +38,7 @@ NAMES = {
     "state_url": "state",
     "restart_cmd": "restart_command",
     "ca_file": "ca",
+    "clock_file": "clock",
 }
 """Arguments of the fixture that have another name than the parameter of the command."""
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,71 +102,6 @@ def test_without_a_library_the_error_says_what_to_install(
         monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MisuseError, match="needs time-machine or freezegun: install one, or pass a clock that has"):
         campaign.clock.lead()
-
-
-FAKETIME = [
-    path
-    for folder in ("/usr/lib", "/usr/local/lib", "/opt/homebrew/lib")
-    for path in Path(folder).glob("**/libfaketime.so.1")
-]
-
-SERVER = """
-import json, sys, time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        print(time.time(), flush=True)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-    def log_message(self, *arguments):
-        pass
-
-server = HTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
-
-
-@pytest.mark.skipif(not FAKETIME and not os.environ.get("CI"), reason="libfaketime is not installed")
-def test_a_consumer_process_follows_by_libfaketime(campaign: CampaignFixture, tmp_path: Path) -> None:
-    """The clock that the README shows for a consumer in its own process."""
-
-    class FaketimeFile:
-        def __init__(self, path: Path) -> None:
-            self.path = path
-
-        def move_to(self, moment: datetime) -> None:
-            fresh = self.path.with_suffix(".new")
-            fresh.write_text(f"{moment:%Y-%m-%d %H:%M:%S}")
-            fresh.replace(self.path)
-
-    file = FaketimeFile(tmp_path / "now")
-    campaign.clock.lead(file)
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": str(FAKETIME[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(file.path),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "TZ": "UTC",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            port = int(process.stdout.readline())
-            campaign.emit(campaign.webhook("open", target=f"http://127.0.0.1:{port}/"), 5, over="3d")
-            campaign.run()
-            seen = [float(process.stdout.readline()) for _ in campaign.deliveries]
-        finally:
-            process.kill()
-    moments = [delivery.at.timestamp() for delivery in campaign.deliveries]
-    assert len(moments) == 5
-    assert [abs(one - other) <= 1 for one, other in zip(seen, moments, strict=True)] == [True] * 5
 
 
 @pytest.mark.mockcampaign(policy=Policy(simulate_after=3))

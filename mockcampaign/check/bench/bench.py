@@ -37,7 +37,7 @@ from mockcampaign.policy import Policy
 from mockcampaign.report import sentences
 from mockcampaign.shape.field import Event, Role, Value
 from mockcampaign.shape.shape import Shape
-from mockcampaign.wallclock import Stopwatch, pause
+from mockcampaign.wallclock import Stopwatch, now, pause
 
 FROM_NOW = 1_000_000
 """Number beyond which benches from `another_from_now` are numbered; up to it, the numbers are the rule's to give."""
@@ -89,6 +89,7 @@ class Bench:
             seed=context.settings.seed,
             policy=_policy(context.settings) if slot.policy is None else slot.policy,
             start=slot.start,
+            clock=context.clock,
         )
         self.ledger = Ledger.following(self.campaign.journal)
         self.other_deliveries = NO_DELIVERIES
@@ -196,6 +197,12 @@ class Bench:
     def lengths(self) -> Lengths:
         """The greatest lengths of texts."""
         return Lengths() if self.variation is None else self.variation.lengths
+
+    @property
+    def consumer_now(self) -> int:
+        """The time that the consumer's clock reads, in milliseconds since 1970: wall time, unless it follows."""
+        clock = self.context.clock
+        return now() if clock is None else clock.now
 
     @property
     def faults(self) -> frozenset[type[Fault]]:

@@ -10,6 +10,7 @@ from mockcampaign.check.histories.coverage import Coverage
 from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.judging.fact import Poisoned, Reply
 from mockcampaign.policy import Policy
 from mockcampaign.shape.field import Event, Value
@@ -84,6 +85,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """The situations of random histories so far."""
     taken: set[Value]
     """Recipients of the events so far, where these identify an event instead of a mail: no two rules share one."""
+    clock: ClockFile | None = None
+    """Leads the consumer's clock, if that follows virtual time."""
 
     def for_part(self, settings: Settings) -> CheckContext:
         """Return the context of a part of the same check, with other settings but the same event budget."""
@@ -96,6 +99,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
             counters=self.counters,
             event_budget=self.event_budget,
             taken=self.taken,
+            clock=self.clock,
         )
 
 
@@ -109,6 +113,7 @@ def check_context(
     counters: tuple[Counter, ...] = (),
     event_budget: EventBudget | None = None,
     taken: set[Value] | None = None,
+    clock: ClockFile | None = None,
 ) -> CheckContext:
     """Return the context of a new check, or of a part of one with this event budget and what is taken in it."""
     return CheckContext(
@@ -123,6 +128,7 @@ def check_context(
         incidents=Incidents(),
         coverage=Coverage(),
         taken=set() if taken is None else taken,
+        clock=clock,
     )
 
 

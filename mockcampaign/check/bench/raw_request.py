@@ -60,6 +60,7 @@ async def send_request(
     )
     bench.sending = what
     bench.incidents.accepts = False  # what a batch meets after such a request says nothing about other batches
+    bench.campaign.show_time()
     outcome = await (transport or bench.context.transport).send(request)
     bench.sending = None
     sent.outcome = outcome

@@ -114,12 +114,14 @@ class ScenarioWriter:
         by: Sequence[str],
         shape_of: Callable[[EventType], Shape | None],
         routes: Routes = NO_ROUTES,
+        leads_clock: bool = False,
     ) -> str | None:
         """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
         It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares events `by` these fields.
         `shape_of` returns the shape of events of a type; captured ones become part of the scenario. A comment says
-        which `routes` are needed, since a scenario contains none. Return None if the file would be too long.
+        which `routes` are needed, and whether a clock is led, since a scenario contains neither. Return None if the
+        file would be too long.
         """
         # With time for some more attempts, since short waits are not recorded to the millisecond.
         steps = [
@@ -134,7 +136,7 @@ class ScenarioWriter:
             f"{self.names[webhook_id]}: {{delivered: {count}{', all: {outcome: 200}' * (webhook_id in all_accepted)}}}"
             for webhook_id, count in delivered.items()
         ]
-        options = route_options_of(url, routes)
+        options = route_options_of(url, routes) + ["--clock FILE"] * leads_clock
         lines = [f"# Run this file with {' '.join(options)}"] if options else []
         lines += [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:

@@ -31,7 +31,6 @@ from mockcampaign.judging.situation import Situation
 from mockcampaign.policy import MINUTE
 from mockcampaign.shape.field import Event, Role
 from mockcampaign.shape.moment import read_moment
-from mockcampaign.wallclock import now
 
 _LATE = (
     "Campaign retries a batch that is not acknowledged every 10 seconds, until three days after the creation of its "
@@ -332,8 +331,8 @@ async def _accepts_ahead(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(1))
     events: list[Event] = []
     for skew in SKEWS:
-        # Of the wall clock, which consumers read: the virtual one is behind it.
-        event = bench.shape.at(bench.event(), now() + skew)
+        # Not of virtual time: that is behind the clock that consumers read.
+        event = bench.shape.at(bench.event(), bench.consumer_now + skew)
         events.append(event)
         ahead = Stimulus(situation=Situation.AHEAD_OF_CLOCK, milliseconds=skew)
         delivery = await bench.deliver([event], attempts=2)

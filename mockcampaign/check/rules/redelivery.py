@@ -393,7 +393,7 @@ ONCE_AFTER_AN_HOUR = Rule(
     examine=_once_after_an_hour,
     fix="Keep the deduplication keys of stored events for at least three days.",
     example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
-    not_covered="Keys that expire after an hour of wall time: only the sender's time is virtual.",
+    not_covered="Keys that expire after an hour of the consumer's clock, unless that follows virtual time (--clock).",
     span=HOUR + 5 * MINUTE,
     stage=Stage.REACHING_BACK,
 )
@@ -416,7 +416,7 @@ ONCE_AFTER_THREE_DAYS = Rule(
     examine=_once_after_three_days,
     fix="Keep the deduplication keys of stored events for at least three days.",
     example="DELETE FROM keys WHERE seen < now() - interval '4 days'",
-    not_covered="Keys that expire after three days of wall time: only the sender's time is virtual.",
+    not_covered="Keys that expire after less than three days of the consumer's clock, unless that follows (--clock).",
     span=3 * DAY - 20 * MINUTE,
     stage=Stage.REACHING_BACK,
 )

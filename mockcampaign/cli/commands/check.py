@@ -18,6 +18,7 @@ from mockcampaign.cli.options import (
     Outputs,
     captured_shapes,
     check_effects,
+    clock_option,
     common_options,
     credential_options,
     journal_option,
@@ -26,7 +27,7 @@ from mockcampaign.cli.options import (
     wait_option,
 )
 from mockcampaign.cli.parameters import FOLDER, Command, DurationType, Names, WholeNumber
-from mockcampaign.cli.playing import make_folder, reported, run_async, wire, write_scenarios
+from mockcampaign.cli.playing import clock_of, make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.probe_options import check_probed, store_probe
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
@@ -135,6 +136,7 @@ class CheckArguments(TypedDict):
     verbose: bool
     quiet: bool
     no_color: bool
+    clock_file: Path | None
 
 
 @click.command(cls=Command)
@@ -214,6 +216,7 @@ class CheckArguments(TypedDict):
     "--break-cmd", "break_command", metavar="COMMAND", help="Command that breaks what the consumer needs (no shell)."
 )
 @click.option("--restore-cmd", "restore_command", metavar="COMMAND", help="Command that restores it.")
+@clock_option
 @journal_option
 @shared_options("--ca", "--insecure")
 @route_options
@@ -278,6 +281,7 @@ def checked(
                 probe=_probe(options, transport, settings),
                 state=_state(options, transport, settings.shape),
                 counters=_counters(options, transport),
+                clock=clock_of(options["clock_file"]),
                 on_progress=show,
                 on_examined=write,
             )

@@ -14,6 +14,7 @@ import click
 from mockcampaign.cli.ci import shielded
 from mockcampaign.cli.options import (
     Outputs,
+    clock_option,
     common_options,
     journal_option,
     route_options,
@@ -22,6 +23,7 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
+    clock_of,
     journal_file,
     play,
     print_scenario,
@@ -66,6 +68,7 @@ class _Options:
     baseline: Path | None
     wait_for_consumer: int
     app: str | None
+    clock_file: Path | None
     journal: Path | None
     ca_file: Path | None
     insecure: bool
@@ -99,6 +102,7 @@ class _Options:
 @shared_options("--baseline")
 @wait_option
 @click.option("--app", metavar="MODULE:NAME", help="Send to this ASGI or WSGI application, not to the consumer's URL.")
+@clock_option
 @journal_option
 @click.option("--ca", "ca_file", type=EXISTING_FILE, help="Trust this CA as well.")
 @click.option("--insecure", is_flag=True, help="Accept any TLS certificate.")
@@ -148,7 +152,7 @@ def _plans(paths: tuple[Path, ...], options: _Options) -> list[Plan]:
 
     plans = [plan for path in find_scenarios(paths) for plan in load_all(path)]
     plans = select(plans, tags=options.tags, expression=options.expression)
-    check_jobs(plans, options.jobs)
+    check_jobs(plans, options.jobs, clock_file=options.clock_file)
     return plans
 
 
@@ -211,6 +215,7 @@ async def _play_all(
             if application is None:
                 routes = routes_to([url], options.host_header, options.resolve)
                 await wait_for_consumer(url, options.wait_for_consumer, routes)
+            clock_of(options.clock_file or plan.clock_file)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application
                 if transport is None:
@@ -225,6 +230,7 @@ async def _play_all(
                     journal=writer,
                     journal_path=options.journal,
                     known=known,
+                    clock_file=options.clock_file,
                 )
 
         await play_all(plans, play_one, done, jobs=options.jobs, fail_fast=options.fail_fast)

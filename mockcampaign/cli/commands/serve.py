@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED, journal_option, tls_options
+from mockcampaign.cli.options import SEED, clock_option, journal_option, tls_options
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, Names, Number, TypedFile, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async
 from mockcampaign.cli.terminal import say, warn
@@ -102,6 +102,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 @click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
 @click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
 @click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
+@clock_option
 @journal_option
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the calls of the REST API.")
 @tls_options

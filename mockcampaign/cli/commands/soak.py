@@ -9,6 +9,7 @@ import click
 
 from mockcampaign.cli.commands.check import CheckArguments, checked
 from mockcampaign.cli.options import (
+    clock_option,
     common_options,
     credential_options,
     journal_option,
@@ -59,6 +60,7 @@ _FIXED: dict[str, Any] = {
 @wait_option
 @click.option("--explain", is_flag=True, help="Show the whole timeline and how to reproduce the violation.")
 @click.option("--scenarios", type=FOLDER, help="Write the shortest failing history as a scenario to this folder.")
+@clock_option
 @journal_option
 @shared_options("--ca", "--insecure")
 @route_options

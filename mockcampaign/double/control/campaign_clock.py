@@ -6,8 +6,10 @@ import contextlib
 import importlib
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.double.arguments import check_each
 from mockcampaign.double.control.deliveries import to_datetime
 from mockcampaign.errors import MisuseError
@@ -33,17 +35,17 @@ class CampaignClock:
         """The current virtual time, in UTC."""
         return to_datetime(self._milliseconds())
 
-    def lead(self, *clocks: Movable) -> None:
+    def lead(self, *clocks: Movable | str | Path) -> None:
         """Let these clocks follow virtual time, before each request and after each `advance` and `run`.
 
         A clock is any object with `move_to(datetime)`, such as the fixture `time_machine` of time-machine or `freezer`
-        of pytest-freezer. Without arguments, the clock of this process follows until the test is over, by time-machine
-        or else freezegun.
+        of pytest-freezer, or the path of the clock file of consumers that `mockcampaign clock run` started. Without
+        arguments, the clock of this process follows until the test is over, by time-machine or else freezegun.
 
         Raises `MisuseError` without arguments if neither library is installed.
         """
         check_each("lead", "clocks", clocks)
-        self._led += clocks or (self._own(),)
+        self._led += [self._movable(clock) for clock in clocks] or [self._own()]
         self._shown = None
         self.show()
 
@@ -61,9 +63,17 @@ class CampaignClock:
                 clock.move_to(to_datetime(now))
 
     def release(self) -> None:
-        """Let no clock follow any more, and restore the clock of this process."""
+        """Let no clock follow any more, and restore the clocks of this process and of consumers that read a file."""
         self._led.clear()
         self._started.close()
+
+    def _movable(self, clock: Movable | str | Path) -> Movable:
+        if not isinstance(clock, str | Path):
+            return clock
+        file = ClockFile(Path(clock))
+        file.release()  # one that cannot be written is known now
+        self._started.callback(file.release)
+        return file
 
     def _own(self) -> Movable:
         for library, start in (("time_machine", _by_time_machine), ("freezegun", _by_freezegun)):

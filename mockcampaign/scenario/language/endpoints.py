@@ -69,6 +69,9 @@ class ConsumerDefinition(msgspec.Struct, frozen=True, kw_only=True):
     fixture: str | None = None
     """When pytest runs the file: the fixture that provides the consumer (a URL, a server, or an ASGI or WSGI
     application). All requests to the host of `url` go there instead."""
+    clock: str | None = None
+    """File, relative to the scenario's folder, that leads the consumer's clock: that of `mockcampaign clock run`. The
+    consumer sees virtual time, and each attempt is really sent (default: it sees that of its machine)."""
 
 
 class BasicAuth(msgspec.Struct, frozen=True, kw_only=True):

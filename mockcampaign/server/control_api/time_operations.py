@@ -54,6 +54,7 @@ async def _advance(call: Call, request: AdvanceRequest) -> ClockView:
             f"{format_duration(MOMENT_MAX - call.served.campaign.now)}, or a reset"
         )
     await call.served.pacer.advance(request.by.value)
+    call.served.campaign.show_time()
     return _view(call)
 
 

@@ -1,0 +1,1 @@
+"""Commands that lead the clock of a consumer in a process of its own."""

@@ -1,0 +1,27 @@
+"""A transport that shows virtual time to the consumer before each request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from mockcampaign.model import Fault, Outcome, Request
+from mockcampaign.transport import Transport
+
+
+class LedTransport:
+    """Sends by another transport, to a consumer whose clock follows."""
+
+    def __init__(self, transport: Transport, show_time: Callable[[], object]) -> None:
+        self._transport = transport
+        self._show_time = show_time
+
+    @property
+    def faults(self) -> frozenset[type[Fault]]:
+        return self._transport.faults
+
+    def send(self, request: Request) -> Awaitable[Outcome]:
+        self._show_time()
+        return self._transport.send(request)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
