@@ -19,6 +19,10 @@ _REMARK = re.compile(r"<!-- not executed: (?P<reason>.+?) -->\s*\Z", re.DOTALL)
 _FILE = re.compile(r"(?:<\?php\s+)?(?:#|//) (?P<name>[\w./-]+\.\w+)\n")
 
 
+NODE_MODULES = str(ROOT / "tests" / "consumers" / "node_modules")
+"""Packages for pages that show a consumer on Node."""
+
+
 class Block(NamedTuple):
     """A block of code on a page."""
 
@@ -138,7 +142,12 @@ def execute(blocks: list[Block], frame: Frame, folder: Path) -> list[Executed]:
         shell = subprocess.Popen(
             ["bash", "-c", "\n".join(script)],
             cwd=work,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "MOCKCAMPAIGN_SERVE_PORT": ports["8080"]},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "MOCKCAMPAIGN_SERVE_PORT": ports["8080"],
+                "NODE_PATH": NODE_MODULES,
+            },
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
@@ -166,9 +175,9 @@ def _waiting(commands: str, ports: dict[str, str]) -> str:
 
     def wait(line: re.Match[str]) -> str:
         port = ports["8080" if "mockcampaign serve" in line[0] else "8000"]
-        return f"{line[0]} await {port}"
+        return f"{line['command']}> background.log 2>&1 & await {port}"
 
-    return re.sub(r"^.*[^&]&$", wait, commands, flags=re.MULTILINE)
+    return re.sub(r"^(?P<command>.*[^&])&$", wait, commands, flags=re.MULTILINE)
 
 
 def _free_port() -> str:
