@@ -39,6 +39,7 @@ from mockcampaign.judging.fact import (
     UnderscoreInHeader,
 )
 from mockcampaign.judging.situation import Situation
+from mockcampaign.report.sentences import PARTS
 from mockcampaign.text import few
 
 SAFE_INTEGER_MAX = 2**53 - 1
@@ -496,9 +497,9 @@ def of_fields_not_stored(found: FieldsNotStored | None, how: Callable[[Sequence[
 
 
 def _lacking(name: str, counting: Sequence[str]) -> str:
-    """Return what a deduplication key lacks: a field, or the milliseconds or the case of one that counts in part."""
+    """Return what a deduplication key lacks: a field, or a part of one that counts without it."""
     field, _, part = name.partition(".")
-    return f"the {part} of {field}" if field in counting and part in ("milliseconds", "case") else field
+    return f"the {PARTS[part]} of {field}" if field in counting and part in PARTS else field
 
 
 def _keep(fields: Sequence[str]) -> Advice:

@@ -741,6 +741,16 @@ def _positions(fact: StoredPositions) -> str:
     return f"stored {only} number{'s' * (len(few) > 1)} {shown} {whole}"
 
 
+PARTS: Mapping[str, str] = {
+    "milliseconds": "milliseconds",
+    "case": "case",
+    "spaces": "spaces at the end",
+    "zeros": "leading zeros",
+    "width": "width of characters",
+}
+"""Parts of a field that a deduplication key may ignore, with the words for them."""
+
+
 def _keys_on(fact: KeysOn) -> str:
     realistic = f"{fact.events_lost or 'none'} of {fact.events} realistic {fact.event_type}s"
     return (
@@ -757,13 +767,13 @@ def _key_of(fact: KeysOn) -> str:
 
 def _as_compared(name: str, ignored: Sequence[str]) -> str:
     """Return the name of a field, with the part of its value that does not count."""
-    lacking = [part for part in ("milliseconds", "case") if f"{name}.{part}" in ignored]
-    return f"{name} (without its {lacking[0]})" if lacking else name
+    lacking = [word for part, word in PARTS.items() if f"{name}.{part}" in ignored]
+    return f"{name} (without its {_listed(lacking)})" if lacking else name
 
 
 def _field(name: str) -> str:
     field, _, part = name.partition(".")
-    return f"the {part} of {field}" if part else field
+    return f"the {PARTS.get(part, part)} of {field}" if part else field
 
 
 def _stale(fact: StateIsStale) -> str:

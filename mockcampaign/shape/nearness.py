@@ -67,12 +67,26 @@ def neighbours(shape: Shape, random: Random) -> list[Neighbour]:
             if not part or shape.resolution == later:
                 found.append(Neighbour(field=field.name, part=part, changed=_later(shape, later)))
     number = random.randrange(10**8)
-    for role, small in ((Role.RECIPIENT, f"kd-{number}"), (Role.BROWSER, "lynx 2.8")):
+    for role, part, value, other in _almost_equal(number):
         for field in shape.of(role):
             if field.is_text and (role is Role.BROWSER or "@" not in field.example or not shape.is_captured):
-                changed = _setting(field, small.upper())
-                found.append(Neighbour(field=field.name, part="case", values={role: small}, changed=changed))
+                changed = _setting(field, other)
+                found.append(Neighbour(field=field.name, part=part, values={role: value}, changed=changed))
     return [*found, *_of_two_fields(shape, number)]
+
+
+def _almost_equal(number: int) -> list[tuple[Role, str, str, str]]:
+    """Return pairs of texts that differ in a part that many a comparison ignores, with its name and their role.
+
+    Databases do, by the collation of a column, and so do languages that compare numeric texts as numbers.
+    """
+    return [
+        (Role.RECIPIENT, "case", f"kd-{number}", f"KD-{number}"),
+        (Role.BROWSER, "case", "lynx 2.8", "LYNX 2.8"),
+        (Role.RECIPIENT, "spaces", f"ks-{number}", f"ks-{number} "),
+        (Role.RECIPIENT, "zeros", f"1{number}", f"01{number}"),
+        (Role.RECIPIENT, "width", f"kw-{number}", f"\uff4b\uff57-{number}"),
+    ]
 
 
 def _of_two_fields(shape: Shape, number: int) -> list[Neighbour]:

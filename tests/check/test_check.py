@@ -782,7 +782,7 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
     [
         (
             "dedup-key-mail-id-created",
-            "Deduplicates on mailId and created alone: 16 of 18 pairs of nearly equal events were "
+            "Deduplicates on mailId and created alone: 19 of 21 pairs of nearly equal events were "
             "treated as one event, and 5 of 40 realistic opens are missing from the store",
         ),
         (

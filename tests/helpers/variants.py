@@ -10,6 +10,7 @@ import base64
 import json
 import random
 import re
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -418,6 +419,11 @@ VARIANTS: Mapping[str, type[Consumer]] = {
             str(shapes.get(event, role)) for role in (Role.RECIPIENT, Role.TYPE, Role.MAIL, Role.MOMENT)
         )[:64]
     ),
+    "keys-without-spaces": deduplicating_on(lambda _, event: json.dumps({n: str(v).strip() for n, v in event.items()})),
+    "keys-in-nfkc": deduplicating_on(lambda _, event: unicodedata.normalize("NFKC", str(event))),
+    "keys-compared-as-numbers": deduplicating_on(
+        lambda _, event: json.dumps({n: int(v) if str(v).isdecimal() else v for n, v in event.items()})
+    ),
     "keys-without-case": deduplicating_on(lambda _, event: json.dumps(event, sort_keys=True).casefold()),
     "keys-on-device": deduplicating_on(Role.MAIL, Role.TYPE, Role.DEVICE),
     "hash-of-16-bits": _hash(16),
@@ -536,7 +542,10 @@ FOUND_BY: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("keys-on-centiseconds", "keys-on-twelve-hours"), ("distinguishes-times",)),
     **dict.fromkeys(("keys-on-beginning-of-mail-id", "keys-on-end-of-mail-id"), ("stores-same-millisecond",)),
     "keys-cut-at-64": ("distinguishes-times",),
-    "keys-without-case": ("deduplicates-on-all-fields",),
+    **dict.fromkeys(
+        ("keys-without-case", "keys-without-spaces", "keys-in-nfkc", "keys-compared-as-numbers"),
+        ("deduplicates-on-all-fields",),
+    ),
     **dict.fromkeys(
         ("keys-on-mail-created-recipient", "one-a-mail-and-moment-of-a-list"), ("stores-one-mail-same-millisecond",)
     ),
