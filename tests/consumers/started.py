@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -31,6 +32,9 @@ UVICORN = (sys.executable, "-m", "uvicorn", "--log-level", "error", "--fd", "{fd
 NODE = ("node",)
 PUMA = ("env", "PUMA_INHERIT_0={fd}:tcp://127.0.0.1:{port}", "puma", "--quiet", "--bind", "tcp://127.0.0.1:{port}")
 JAVA = ("java", "--class-path", ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS))
+# The table is made before there are workers.
+PHP = ("sh", "-c", 'php "$0" && PHP_CLI_SERVER_WORKERS=4 exec php -S 127.0.0.1:{port} "$0"')
+PDO_MYSQL = next(iter(glob.glob("/usr/lib/php/*/pdo_mysql.so")), "pdo_mysql.so")
 # `go run` would keep the listening socket to itself.
 GO = ("sh", "-c", 'go build -o "$CONSUMER_STORE.program" "$0" && exec "$CONSUMER_STORE.program"')
 
@@ -49,20 +53,28 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "aiohttp-sqlite-threads": (*PYTHON, "aiohttp_sqlite.py"),
     "node-http-memory": (*NODE, "node_http.mjs"),
     "express-file": (*NODE, "express_file.mjs"),
+    "fastify-postgresql": (*NODE, "fastify_postgresql.mjs"),
+    "php-mariadb-four-workers": (*PHP, "php_mariadb.php"),
     "java-postgresql": (*JAVA, "JavaPostgresql.java"),
     "go-redis": (*GO, "go_redis.go"),
     "ruby-sqlite-two-workers": (*PUMA, "--workers", "2", "--threads", "4:4", "--preload", "ruby_sqlite.ru"),
 }
 """All of them."""
 
-BINDS_ITSELF = frozenset({"java-postgresql"})
+BINDS_ITSELF = frozenset({"java-postgresql", "php-mariadb-four-workers"})
 """Those that cannot be given a socket that listens already, and bind the port `CONSUMER_PORT`."""
 
 
 @contextlib.contextmanager
-def _postgresql() -> Iterator[str]:
+def _postgresql(url: str) -> Iterator[str]:
     with databases.short_folder() as folder, databases.postgresql(folder) as port:
-        yield f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=h"
+        yield url.format(port=port)
+
+
+@contextlib.contextmanager
+def _mariadb() -> Iterator[str]:
+    with databases.short_folder() as folder, databases.mariadb(folder) as port:
+        yield f"mysql:host=127.0.0.1;port={port};dbname=test;charset=utf8mb4"
 
 
 @contextlib.contextmanager
@@ -72,12 +84,16 @@ def _redis() -> Iterator[str]:
 
 
 SERVED: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
-    "java-postgresql": _postgresql,
+    "fastify-postgresql": lambda: _postgresql("postgresql://h@127.0.0.1:{port}/postgres"),
+    "php-mariadb-four-workers": _mariadb,
+    "java-postgresql": lambda: _postgresql("jdbc:postgresql://127.0.0.1:{port}/postgres?user=h"),
     "go-redis": _redis,
 }
 """Stores that are servers; the value is what `CONSUMER_STORE` says."""
 
 NEEDS: dict[str, tuple[str, ...]] = {
+    "fastify": databases.POSTGRESQL,
+    "php": ("php", PDO_MYSQL, *databases.MARIADB),
     "java": ("java", *(f"/usr/share/java/{jar}.jar" for jar in JARS), *databases.POSTGRESQL),
     "go": ("go", *databases.REDIS),
     "ruby": ("ruby", "puma", "rackup"),
