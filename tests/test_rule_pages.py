@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mockcampaign.check.rules import CATALOGUE
-from rule_examples import SERVERS, assembled, checked_example, missing, served, wrong
+from rule_examples import SERVERS, assembled, missing, served, wrong_examples
 from rule_pages import FENCES, README, Block, all_blocks, blocks, pages, with_head, with_index
 
 RULES = {rule.id: rule for rule in CATALOGUE}
@@ -77,10 +78,10 @@ def test_examples_in_php_compile() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("language", FENCES)
 def test_broken_examples_are_found_and_fixed_ones_pass(language: str) -> None:
     lacking(language)
     executed = [block for block in of(language) if not block.not_executed]
     with served(language, executed) as url:
-        said = [wrong(block, checked_example(block, url)) for block in executed]
-    assert [one for one in said if one is not None] == []
+        assert asyncio.run(wrong_examples(executed, url)) == []

@@ -12,6 +12,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -258,6 +259,7 @@ class Serve {
         final Function<Database, Consumer> make;
         final Database db = new Database();
         volatile Consumer consumer;
+        volatile CountDownLatch dropping;
 
         Example(Function<Database, Consumer> make) {
             this.make = make;
@@ -286,6 +288,12 @@ class Serve {
         String body = "";
         switch (url.substring(end + 1)) {
             case "hook":
+                CountDownLatch dropping = example.dropping;
+                if (dropping != null) {
+                    dropping.countDown();
+                    exchange.close();
+                    return;
+                }
                 try {
                     status = example.consumer.handle(
                         new Request(
@@ -304,7 +312,15 @@ class Serve {
                 body = Json.write(example.db.state);
                 break;
             case "restart":
+                // Drops a request that arrives meanwhile, if there is one, and loses what is in memory.
+                example.dropping = new CountDownLatch(1);
+                try {
+                    example.dropping.await(1, TimeUnit.SECONDS);
+                } catch (InterruptedException error) {
+                    throw new IOException(error);
+                }
                 example.consumer = example.make.apply(example.db);
+                example.dropping = null;
                 break;
             case "break":
                 example.db.isBroken = true;

@@ -100,21 +100,36 @@ class Example {
   #make;
   #db = new Database();
   #parts;
+  #drop = null;
 
   constructor(source) {
     this.#make = new Function(
       "require", "db", "json", "Rejected", "DatabaseError", `${source}\nreturn { handle, processed };`,
     );
-    this.restart();
+    this.#start();
   }
 
-  restart() {
+  // Drops a request that arrives meanwhile, if there is one, and loses what is in memory.
+  async restart() {
+    await Promise.race([
+      new Promise((resolve) => (this.#drop = resolve)),
+      new Promise((resolve) => setTimeout(resolve, 1_000)),
+    ]);
+    this.#start();
+    this.#drop = null;
+  }
+
+  #start() {
     this.#parts = this.#make(require, this.#db, json, Rejected, DatabaseError);
   }
 
   async call(path, request) {
     switch (path) {
       case "hook":
+        if (this.#drop !== null) {
+          this.#drop();
+          throw new Error("down");
+        }
         try {
           return [await current.run(request, () => this.#parts.handle(request)), ""];
         } finally {
@@ -125,7 +140,7 @@ class Example {
       case "state":
         return [200, json.stringify(Object.fromEntries(this.#db.state))];
       case "restart":
-        this.restart();
+        await this.restart();
         return [200, ""];
       case "break":
       case "restore":

@@ -128,6 +128,11 @@ $memory->exec('PRAGMA busy_timeout = 10000; PRAGMA synchronous = OFF');
 $cache = new Values($memory, 'cache');
 switch ($path) {
     case 'hook':
+        if (is_file("$file.down")) {
+            touch("$file.dropped");
+            header('Content-Length: 1'); // which does not arrive
+            break;
+        }
         require getenv('EXAMPLES') . '/Consumer.php';
         require "$file.php";
         http_response_code((new Example($db, $cache))->handle());
@@ -140,8 +145,14 @@ switch ($path) {
     case 'state':
         echo json_encode((object) $db->state->all(), JSON_THROW_ON_ERROR);
         break;
-    case 'restart':
+    case 'restart': // drops a request that arrives meanwhile, if there is one, and loses what is in memory
+        is_file("$file.down") || file_put_contents("$file.down", microtime(true));
+        if (!is_file("$file.dropped") && file_get_contents("$file.down") > microtime(true) - 1) {
+            http_response_code(503); // the sender asks again, so that no worker waits, which may have the request
+            break;
+        }
         $cache->clear();
+        array_map('unlink', array_filter(["$file.down", "$file.dropped"], 'is_file'));
         break;
     case 'break':
         touch("$file.events.broken");

@@ -104,13 +104,13 @@ class Body:
 
     def read(self, size: int = -1) -> bytes:
         """Read so many bytes, or all. Raises ConnectionError if the body is cut off."""
-        found = b""
+        found = bytearray()
         while size < 0 or len(found) < size:
             piece = self.read_some(64 * 1024 if size < 0 else size - len(found))
             if not piece:
                 break
             found += piece
-        return found
+        return bytes(found)
 
     def read_some(self, size: int = 64 * 1024) -> bytes:
         """Read what has arrived, at most so many bytes; nothing at the end."""
@@ -148,16 +148,27 @@ class Example:
     def __init__(self, source: str) -> None:
         self._code = compile(source, "example", "exec")
         self._db = Database()
-        self.restart()
+        self._is_down = False
+        self._start()
 
     def restart(self) -> None:
-        """Lose what is in memory."""
+        """Drop a request that arrives meanwhile, if there is one, and lose what is in memory."""
+        self._dropped = threading.Event()
+        self._is_down = True
+        self._dropped.wait(1)
+        self._start()
+        self._is_down = False
+
+    def _start(self) -> None:
         self._parts: dict[str, Any] = {"db": self._db, "Rejected": Rejected, "DatabaseError": DatabaseError}
         exec(self._code, self._parts)
 
     def call(self, path: str, request: Request) -> tuple[int, Any]:
         """Return status and body of the response."""
         match path:
+            case "hook" if self._is_down:
+                self._dropped.set()
+                raise ConnectionError
             case "hook":
                 try:
                     return self._parts["handle"](request), ""
