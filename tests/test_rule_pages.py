@@ -30,6 +30,8 @@ def of(language: str) -> list[Block]:
 
 
 def test_heads_agree_with_the_definitions() -> None:
+    assert pages().keys() == RULES.keys()
+    assert {page.stem for page in README.parent.glob("*.md")} == {*RULES, "README"}
     # PYTHONPATH=tests/helpers python tests/helpers/rule_pages.py --write
     texts = {rule: page.read_text(encoding="utf-8") for rule, page in pages().items()}
     assert [rule for rule, text in texts.items() if text != with_head(text, RULES[rule])] == []
