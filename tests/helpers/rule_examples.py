@@ -75,7 +75,7 @@ ALONE = {
     "once-when-retried-while-working",
     "stores-batches-that-share-rows",
 }
-"""Rules that measure time or need the workers of a server at the same moment, so that nothing else is checked meanwhile."""
+"""Rules that measure time, or need a server's workers at the same moment: nothing else is checked meanwhile."""
 
 
 def missing(language: str) -> str | None:
