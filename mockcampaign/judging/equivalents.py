@@ -34,9 +34,14 @@ def comparable(event: bytes) -> bytes:
 
 def comparable_key(key: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Return what identifies the mail of an event without any character that no store has to hold."""
-    if len(key) == 1 and isinstance(one := key[0], str) and one.isascii() and "\0" not in one:
+    if len(key) == 1 and is_comparable(key[0]):
         return key  # as nearly all of them are, and a store may have more than are remembered
     return _without(key)
+
+
+def is_comparable(value: object) -> bool:
+    """Return whether a value is text that every store can hold; of other values, `comparable_key` knows."""
+    return isinstance(value, str) and value.isascii() and "\0" not in value
 
 
 @functools.lru_cache(maxsize=KEYS_REMEMBERED, typed=True)

@@ -226,7 +226,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return ()
 
     @cached_property
-    def _only_key(self) -> str | None:
+    def only_key(self) -> str | None:
         """The name of the key's field if it is one, outermost field: by far the most usual case."""
         paths = [field.path for field in self.key_fields]
         return paths[0][0] if len(paths) == 1 and len(paths[0]) == 1 else None
@@ -236,7 +236,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if not isinstance(event, dict):
             return None
         # Stores are read hundreds of times, and every event in them is asked for its key.
-        if (name := self._only_key) is not None:
+        if (name := self.only_key) is not None:
             value = event.get(name)
             return (value,) if isinstance(value, str | int) else None
         found = tuple(value_at(event, field.path) for field in self.key_fields)
