@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Campaign", "Policy", "__version__", "campaign"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Campaign": ("mockcampaign.campaign", "Campaign"),

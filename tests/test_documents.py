@@ -11,7 +11,15 @@ import pytest
 
 from places import DOCUMENTATION, ROOT
 
-PAGES = (".ci/run", *DOCUMENTATION, "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md")
+PAGES = (
+    ".ci/run",
+    *DOCUMENTATION,
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "tests/README.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

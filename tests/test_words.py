@@ -39,6 +39,7 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     "tests/README.md",
     "scenarios/README.md",
 )

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "explanation/contributing.md",
     "README.md": "overview.md",
+    "SECURITY.md": "reference/security.md",
     "fixtures/report.png": "assets/report.png",
     "scenarios/README.md": "reference/scenario-language.md",
     "tests/README.md": "explanation/tests.md",

@@ -60,7 +60,7 @@ def activated(server: Serving, target: str, event_type: str = "open") -> None:
 def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: Path, number: int) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert server.said == [
-            "mockcampaign 0.1.0, only the control API moves time; Ctrl-C stops it",
+            "mockcampaign 0.2.0, only the control API moves time; Ctrl-C stops it",
             f"  REST API    {server.url}/rest/{CLIENT}",
             "  user        mockcampaign, password mockcampaign",
             f"  Swagger UI  {server.url}/docs",

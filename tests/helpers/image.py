@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from archives import tracked_files
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 BUILD_STAGE, FINAL_STAGE = re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)[1:]
@@ -49,8 +51,7 @@ def pairs(name: str, stage: str) -> dict[str, str]:
 def copy_context(folder: Path) -> None:
     """Copy the tracked files that `.dockerignore` leaves to the image."""
     wanted = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"]
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in tracked:
+    for name in tracked_files():
         if any(fnmatch.fnmatch(name, pattern) or name.startswith(f"{pattern}/") for pattern in wanted):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
