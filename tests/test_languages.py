@@ -92,6 +92,8 @@ java org.junit.platform.console.ConsoleLauncher --select-class HookTest --detail
 """,
         rule="stores-repeat-engagement",
         title="Stores a second open or click of the same mail",
+        # Which compiles less, since it runs for seconds.
+        environment=(("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),),
         tools=("javac", JARS + "junit-platform-console-standalone.jar", JARS + "jackson-databind.jar"),
     ),
     "go": Language(

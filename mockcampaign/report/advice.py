@@ -625,8 +625,9 @@ def _of_changes(changes: Sequence[FieldChange]) -> Iterator[Advice]:
                 yield from _of_text(change.name, sent, stored)
             case int(), int() | float() if abs(sent) > SAFE_INTEGER_MAX:
                 yield Advice(
-                    f"{change.name} lost digits beyond 2^53, as with doubles. In JavaScript JSON.parse rounds such "
-                    "numbers: parse with json-bigint, or store the raw text. Use 64-bit columns."
+                    f"{change.name} lost digits beyond 2^53, as with doubles. JSON.parse in JavaScript and "
+                    "map[string]any in Go round such numbers: parse with json-bigint or json.Number, or store the raw "
+                    "text. Use 64-bit columns."
                 )
             case int(), str() if stored == str(sent):
                 as_text.append(change.name)

@@ -31,7 +31,14 @@ GUNICORN = (sys.executable, "-m", "gunicorn", "--log-level", "error", "--bind", 
 UVICORN = (sys.executable, "-m", "uvicorn", "--log-level", "error", "--fd", "{fd}", "--factory")
 NODE = ("node",)
 PUMA = ("env", "PUMA_INHERIT_0={fd}:tcp://127.0.0.1:{port}", "puma", "--quiet", "--bind", "tcp://127.0.0.1:{port}")
-JAVA = ("java", "--class-path", ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS))
+# It compiles less, since it runs for seconds.
+JAVA = (
+    "java",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "--class-path",
+    ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS),
+)
 # The table is made before there are workers.
 PHP = ("sh", "-c", 'php "$0" && PHP_CLI_SERVER_WORKERS=4 exec php -S 127.0.0.1:{port} "$0"')
 PDO_MYSQL = next(iter(glob.glob("/usr/lib/php/*/pdo_mysql.so")), "pdo_mysql.so")

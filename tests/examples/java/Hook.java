@@ -1,6 +1,8 @@
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
@@ -19,7 +21,8 @@ import java.util.concurrent.Executors;
 public class Hook {
     private static final String CREDENTIALS = "Basic " + Base64.getEncoder().encodeToString("acme:secret".getBytes());
 
-    private final ObjectMapper json = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private final ObjectMapper json = JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(JsonWriteFeature.ESCAPE_NON_ASCII).build(); // half a character has no UTF-8, but an escape
 
     /** Each event once. An event has no id, so all its fields together identify it. */
     private final Set<JsonNode> events = new LinkedHashSet<>();
