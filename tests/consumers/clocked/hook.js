@@ -44,13 +44,11 @@ http.createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    let events;
     try {
-      events = JSON.parse(Buffer.concat(chunks).toString());
+      process_(JSON.parse(Buffer.concat(chunks).toString()));
     } catch {
       return respond(400);
     }
-    process_(events);
     respond(200);
   });
 }).listen(Number(process.argv[2]), "127.0.0.1");

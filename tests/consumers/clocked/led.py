@@ -69,3 +69,6 @@ def led(command: tuple[str, ...], clock_file: Path) -> Iterator[str]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # libfaketime up to 0.9.10 leaves them behind in a process that is killed.
+        for name in ("sem.faketime_sem", "faketime_shm"):
+            Path(f"/dev/shm/{name}_{process.pid}").unlink(missing_ok=True)
