@@ -18,7 +18,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, models, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.urls import path
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
@@ -105,7 +105,7 @@ def hook(request: HttpRequest) -> HttpResponse:
 @require_GET
 def processed(request: HttpRequest) -> HttpResponse:
     payloads = ProcessedEvent.objects.order_by("id").values_list("payload", flat=True)
-    return JsonResponse([json.loads(payload) for payload in payloads], safe=False)
+    return HttpResponse(f"[{','.join(payloads)}]", content_type="application/json")
 
 
 urlpatterns = [path("hook", hook), path("processed", processed)]
