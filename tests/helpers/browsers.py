@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""Chromium without windows takes a third of the processor time of one that draws its own, and shows the same pages."""
 
 
 @contextlib.contextmanager
@@ -19,7 +20,7 @@ def browser() -> Iterator[Any]:
     """Headless Chromium, where there is one. In CI there has to be."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        message = f"no browser, wanted: one of {', '.join(NAMES)} (Debian package chromium)"
+        message = f"no browser, wanted: one of {', '.join(NAMES)} (Debian package chromium-headless-shell)"
         assert not os.environ.get("CI"), message
         pytest.skip(message)
     sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
