@@ -35,6 +35,7 @@ def locust(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("statuses", [[200], [200, 200, 200, 200, 200, 503]])
 def test_a_master_and_two_workers_account_for_every_event(statuses: list[int], tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)

@@ -140,7 +140,7 @@ class Load:
                 self.mails.append(send(server, "silent+anna@example.com"))
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.longest])])
 def test_what_was_accepted_is_delivered_and_at_most_a_batch_twice(kills: int, tmp_path: Path) -> None:
     draw, load = random.Random(kills), Load(kills)
     with receiving() as consumer:
