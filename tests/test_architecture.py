@@ -499,5 +499,6 @@ def test_the_lint_lets_pass_what_is_no_field_of_an_event(module: str, text: str)
     assert fields({module: text}) == []
 
 
+@pytest.mark.slow
 def test_the_lint_sees_every_import() -> None:
     assert len(list(edges(SOURCES))) > 1_000

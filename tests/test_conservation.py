@@ -232,6 +232,16 @@ class RefillingConservation(Conservation):
 
 
 TestConservation = Conservation.TestCase
-TestConservation.settings = settings(max_examples=400, stateful_step_count=30, deadline=None)
+TestConservation.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestRefillingConservation = RefillingConservation.TestCase
-TestRefillingConservation.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
+TestRefillingConservation.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestConservationForLong(Conservation.TestCase):  # type: ignore[misc,name-defined]
+    settings = settings(max_examples=400, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.slow
+class TestRefillingConservationForLong(RefillingConservation.TestCase):  # type: ignore[misc,name-defined]
+    settings = settings(max_examples=250, stateful_step_count=30, deadline=None)

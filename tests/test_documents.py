@@ -65,6 +65,7 @@ def test_the_architecture_page_has_every_room() -> None:
     assert {room for room in rooms if f"mockcampaign/{room}" not in text} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", sorted((ROOT / "tests").glob("benchmarks/[a-z]*.py")), ids=lambda path: path.stem)
 def test_benchmarks_import_only_what_exists(script: Path) -> None:
     folders = [str(script.parent), str(ROOT / "tests" / "helpers")]

@@ -33,6 +33,7 @@ def run(folder: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", sorted({path.parent.name for path in EXAMPLES.glob("*/test_*.py")}))
 def test_examples_pass(folder: str) -> None:
     if folder in PLUGINS and PLUGINS[folder] not in {plugin.name for plugin in entry_points(group="pytest11")}:
@@ -44,6 +45,7 @@ def test_examples_pass(folder: str) -> None:
     assert re.search(r"[1-9]\d* passed", printed)
 
 
+@pytest.mark.slow
 def test_the_bug_is_found_and_shrunk_to_two_events() -> None:
     status, printed = run("properties", CONSUMER="ScoresByMail")
     assert status == 1

@@ -168,6 +168,7 @@ def test_no_output_of_a_run_obeys_a_consumer_or_tells_a_secret(outputs: Path) ->
     check_secrets(outputs, "hostile.scenario.yaml")
 
 
+@pytest.mark.slow
 def test_a_browser_shows_the_consumers_words_as_words(outputs: Path) -> None:
     address = (outputs / "r.html").as_uri()
     with browser() as running, clean_page(running, address) as page:

@@ -175,6 +175,7 @@ class _InterruptsTheCheck:
         await self.app(scope, receive, send)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 @pytest.mark.parametrize("requests", [30, 31, 100])
 def test_an_interrupted_check_leaves_its_journal_and_reports(tmp_path: Path, requests: int) -> None:

@@ -142,6 +142,7 @@ def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     assert state["webhooks"][0]["outage"]["kind"] == "refused"
 
 
+@pytest.mark.slow
 def test_the_property_test_of_the_readme_fails_as_it_says(tmp_path: Path) -> None:
     [text] = re.findall(r"```python\n(from hypothesis import given\n.*?)```", README, re.DOTALL)
     text = text.replace("import given", "import given, seed").replace("@given", "@seed(1)\n@given")

@@ -113,6 +113,7 @@ def test_a_json_report_of_a_compliant_check_is_at_most_a_megabyte_unless_it_cont
     assert attempts == journaled.attempts + journaled.simulated > 1_000
 
 
+@pytest.mark.slow
 def test_a_probe_of_a_number_is_enough_for_rules_that_need_no_events() -> None:
     result = checked(consumer_app(), probe=COUNT)
     assert result.compliant
@@ -225,6 +226,7 @@ def test_no_other_status_mentions_credentials() -> None:
     assert "credentials" not in f"{basics.actual.partition('; the 422 says: ')[0]} {basics.fix}"
 
 
+@pytest.mark.slow
 def test_findings_are_the_same_for_the_same_seed() -> None:
     # All other rules are compared by `test_same_findings`, even between two processes.
     rules = (
@@ -544,6 +546,7 @@ def command(*arguments: str) -> int:
     return status
 
 
+@pytest.mark.slow
 def test_check_over_sockets(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report.json"
     status = command(

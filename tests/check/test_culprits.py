@@ -58,7 +58,14 @@ def test_a_bug_is_found_over_sockets(bug: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", [rule for rule in CULPRITS if CULPRITS[rule] in IN_PROCESS])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=pytest.mark.longest) if rule in SLOW_RULES else rule
+        for rule in CULPRITS
+        if CULPRITS[rule] in IN_PROCESS
+    ],
+)
 def test_a_culprit_violates_its_rule_and_no_other_must_rule(rule: str) -> None:
     # Rules that take long, or that a busy machine disturbs; their own culprits examine them.
     skipped = tuple({"drains-backlog", "survives-many-requests", "compares-credentials-in-constant-time"} - {rule})
@@ -121,6 +128,7 @@ def in_process(name: str) -> Any:
     return AsgiTransport(fastapi_async.make_app(user=USER, password=PASSWORD))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flask-memory", "fastapi-async"])
 def test_a_correct_consumer_violates_nothing_in_process(name: str) -> None:
     chosen = settings(1, skip=("drains-backlog", "compares-credentials-in-constant-time"), examples=5)

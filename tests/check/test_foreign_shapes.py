@@ -109,6 +109,7 @@ def found(result: RunResult, *outcomes: str) -> dict[str, str]:
     return {finding.id: finding.actual for finding in result.rules if finding.outcome in outcomes}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_correct_consumer_of_a_foreign_shape_violates_nothing(name: str, tmp_path: Path) -> None:
     result = examined(name, tmp_path, None, **FAST)

@@ -322,6 +322,7 @@ def restarting(after: int) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [3, 10, 31])
 def test_a_consumer_that_restarts_with_an_empty_store(after: int) -> None:
     with restarting(after) as url:

@@ -149,6 +149,7 @@ def test_a_function_gets_typed_values_by_its_parameters() -> None:
         parameters_of(lambda mailing: [], "probe")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probe", [SELECTING, IGNORED])
 def test_a_correct_consumer_passes_whether_it_selects_or_not(probe: Probe) -> None:
     result = checked(consumer_app(), probe=probe)
@@ -168,6 +169,7 @@ def test_a_bug_is_found_by_a_selecting_probe(bug: str) -> None:
     assert found[0] == found[1] != set()
 
 
+@pytest.mark.slow
 def test_a_number_can_be_selected_too() -> None:
     result = checked(consumer_app(), probe=Probe(url=SELECTING.url, count="length(@)"))
     assert {finding.outcome for finding in result.rules} <= {"pass", "not-exercised"}

@@ -420,6 +420,7 @@ def test_the_sample_consumer_runs_until_it_is_stopped(tmp_path: Path) -> None:
     assert (done.returncode, process.returncode, err) == (0, 0, "")
 
 
+@pytest.mark.slow
 def test_demo_needs_no_setup_and_shows_the_difference(tmp_path: Path) -> None:
     done = mockcampaign("demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -98,6 +98,7 @@ def test_credentials_in_a_url_are_in_no_message() -> None:
         assert "gehe" not in shown + said
 
 
+@pytest.mark.slow
 def test_a_token_in_the_consumers_url_is_in_no_output(tmp_path: Path) -> None:
     with serve_in_thread(consumer_app("stores-first-event-only")) as base:
         probe = ("--probe", f"{base}/processed?api_key=opensesame")

@@ -38,6 +38,7 @@ def test_the_same_verdict_without_a_run(tmp_path: Path, broken_url: str) -> None
     assert judged.stdout == run.stdout
 
 
+@pytest.mark.slow
 def test_other_expectations_of_the_same_run(tmp_path: Path, broken_url: str) -> None:
     path = written(tmp_path)
     mockcampaign("run", ".", *JOURNAL, folder=tmp_path, CONSUMER_URL=broken_url)

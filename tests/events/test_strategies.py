@@ -93,6 +93,7 @@ def test_a_mailing_is_in_order_and_its_mails_are_consistent(mailing: list[Event]
     assert [event["created"] for event in mailing] == sorted(event["created"] for event in mailing)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(wild_batches(type=None) | strategies.wild_mailings(max_recipients=3))
 def test_wild_events_stay_valid(batch: list[Event]) -> None:
@@ -100,6 +101,7 @@ def test_wild_events_stay_valid(batch: list[Event]) -> None:
         check_valid([event])
 
 
+@pytest.mark.slow
 def test_no_size_fails_a_health_check() -> None:
     """The default settings are those of users."""
     for strategy in (
@@ -205,10 +207,12 @@ def reached(strategy: SearchStrategy[Any], edges: dict[str, Callable[[Any], bool
     return found
 
 
+@pytest.mark.slow
 def test_every_edge_case_of_an_event_is_reached() -> None:
     assert reached(strategies.wild_clicks(), EVENT_EDGES, 1_500) == set(EVENT_EDGES)
 
 
+@pytest.mark.slow
 def test_every_edge_case_of_a_batch_is_reached() -> None:
     assert reached(wild_batches(type="click"), BATCH_EDGES, 300) == set(BATCH_EDGES)
 
@@ -280,6 +284,7 @@ def test_a_pinned_created_is_never_edited() -> None:
     check()
 
 
+@pytest.mark.slow
 def test_a_pin_does_not_add_a_field_to_a_type_without_it() -> None:
     assert "category" not in find(mailings(category="softbounce"))[0]
     bounce = find(events(category="softbounce"), lambda event: event["type"] == "bounce")

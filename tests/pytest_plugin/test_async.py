@@ -207,6 +207,7 @@ def test_hypothesis_gets_a_fresh_campaign_for_each_example(inner: Inner) -> None
     assert "responds-200: Responded 204 (1 attempt)" in text
 
 
+@pytest.mark.slow
 def test_hypothesis_gets_a_fresh_server_and_a_fresh_check_for_each_example(inner: Inner) -> None:
     result = inner(
         """

@@ -214,6 +214,7 @@ def test_time_and_outages(campaign: CampaignFixture, app: App) -> None:
     assert last.at == campaign.clock.now
 
 
+@pytest.mark.slow
 def test_three_days_of_refusals(campaign: CampaignFixture, app: App) -> None:
     app.status = 503
     opens = campaign.webhook("open", target=app)

@@ -184,6 +184,7 @@ CHECKING = """
     """
 
 
+@pytest.mark.slow
 def test_each_rule_is_a_subtest(inner: Inner) -> None:
     if not hasattr(pytest, "Subtests"):
         pytest.skip("sub-results are built into pytest from version 9 on")
@@ -211,6 +212,7 @@ def violated() -> list[str]:
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_without_subtests_one_failure_has_all_findings(inner: Inner) -> None:
     wrong = violated()
     assert len(wrong) >= 1

@@ -246,6 +246,7 @@ def test_long_timelines_are_whole_with_v(inner: Inner) -> None:
     assert "more lines" not in inner(source, "-v").stdout.str()
 
 
+@pytest.mark.slow
 def test_differences_are_explained_event_by_event(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "1")  # where pytest compares long lists line by line
     result = inner(

@@ -144,10 +144,12 @@ def check(folder: Path, source: str, bodies: int, *arguments: str, plugins: tupl
     assert f" {bodies} failed, {bodies + others} passed, {bodies} skipped, {bodies} xfailed" in printed, printed
 
 
+@pytest.mark.slow
 def test_tests_without_a_loop(tmp_path: Path) -> None:
     check(tmp_path, WITHOUT_A_LOOP, 12, plugins=())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mark", "plugin", "consumer", "options"),
     [

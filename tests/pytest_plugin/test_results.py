@@ -107,6 +107,7 @@ def test_the_result_of_a_failed_test_is_not_compliant(inner: Inner, pytester: py
     }
 
 
+@pytest.mark.slow
 def test_violations_a_test_allows_or_asks_about_are_known_in_every_format(
     inner: Inner, pytester: pytest.Pytester
 ) -> None:

@@ -439,6 +439,7 @@ def recording(folder: Path, consumer: str, *arguments: str, said: str = "") -> I
     assert out.splitlines()[-1].startswith("recorded ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_what_was_recorded_is_judged_replayed_and_made_a_sample(tmp_path: Path) -> None:
     written(tmp_path, ("count: 3", "count: 250, over: 1h"), ("{delivered: 3}", "{delivered: 250}"))

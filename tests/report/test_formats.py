@@ -54,6 +54,7 @@ def test_json() -> None:
     check_golden("report.json", to_json(every_outcome()))
 
 
+@pytest.mark.slow
 def test_the_json_schema_is_a_schema_that_the_report_keeps_to() -> None:
     schema = msgspec.json.decode(json_schema())
     jsonschema.Draft202012Validator.check_schema(schema)

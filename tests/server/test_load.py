@@ -127,6 +127,7 @@ class Follower:
         self._connection.close()
 
 
+@pytest.mark.slow
 def test_fifty_streams_get_every_entry_or_the_number_they_missed(server: Server) -> None:
     with serve_in_thread(takes_everything) as target:
         server.activated(f"{target}/hook")
@@ -141,6 +142,7 @@ def test_fifty_streams_get_every_entry_or_the_number_they_missed(server: Server)
             follower.close()
 
 
+@pytest.mark.slow
 def test_the_journal_is_bounded_and_counts_dropped_entries(server: Server) -> None:
     number = server.create()
     extra = 5_000
