@@ -101,6 +101,8 @@ def recovered(one: Recovery, load_end: int) -> str:
 
 def percentiles(found: Percentiles) -> str:
     """Return percentiles in milliseconds."""
+    if not found.count:
+        return "none"
     named = (("p50", found.p50), ("p90", found.p90), ("p99", found.p99), ("p99.9", found.p99_9), ("max", found.max))
     return ", ".join(f"{name} {milliseconds(value)}" for name, value in named)
 

@@ -90,7 +90,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page about the demo shows beside its scenarios."""
+    """The part of a page about the demo that its scenarios lack."""
 
     consumers: dict[str, str]
     """Descriptions of the consumers by name."""

@@ -43,7 +43,7 @@ def clean_page(running: Any, url: str, *, lost_is_fine: bool = False, **more: An
     host = urlsplit(url).netloc
     context = running.new_context(**more)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)  # a busy machine takes its time
     page.on("pageerror", lambda error: problems.append(f"error: {error}"))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on(

@@ -39,10 +39,11 @@
     const axis = {stroke: () => color("--muted"), grid: {stroke: () => color("--line"), width: 1}, ticks: {stroke: () => color("--line")}};
     const made = new uPlot({
       width: Math.max(canvas.clientWidth, 260),
-      height: 220,
+      height: 200,
       legend: {show: false},
+      padding: [6, 20, 0, 0], // room for half of the last label
       scales: {x: {time: false}, y: y.distr ? y : {range: (self, low, high) => [0, Math.max(1, Math.min(high * 1.05, most))]}},
-      axes: [values ? {...axis, values} : {...axis}, {...axis, size: 70, values: (self, splits) => splits.map((at) => at === null ? "" : at.toLocaleString("en"))}],
+      axes: [values ? {...axis, size: 34, values} : {...axis, size: 34}, {...axis, size: 70, values: (self, splits) => splits.map((at) => at === null ? "" : at.toLocaleString("en"))}],
       series,
       hooks: {
         drawClear: [(self) => {
@@ -54,7 +55,7 @@
         }],
       },
     }, data, canvas);
-    addEventListener("resize", () => made.setSize({width: Math.max(canvas.clientWidth, 260), height: 220}));
+    addEventListener("resize", () => made.setSize({width: Math.max(canvas.clientWidth, 260), height: 200}));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => made.redraw());
   }
 })();
