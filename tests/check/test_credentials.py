@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from base64 import b64decode
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from consumers.started import USER
 from judged import checked_in_process, settings
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.rules import authentication
-from mockcampaign.check.rules.authentication import Given
+from mockcampaign.check.rules.authentication import Given, Headers
 from mockcampaign.model import Authentication, BasicAuthentication, KeyAuthentication
 from mockcampaign.report import sentences
 
@@ -58,3 +61,34 @@ def test_events_stored_from_a_rejected_request_are_no_duplicates() -> None:
     [finding] = result.rules
     assert finding.actual == "Responded 401 to a batch with no credentials; stored 2 events of it anyway"
     assert finding.identity == "401 to credentials[no-credentials]; stored-anyway"
+
+
+@pytest.mark.parametrize("rhythm", ["10", "1100", "1111111110", "1" * 10 + "0" * 10])
+def test_a_machine_with_a_rhythm_makes_no_consumer_reveal_credentials(
+    monkeypatch: pytest.MonkeyPatch, rhythm: str
+) -> None:
+    beats = itertools.cycle(rhythm)
+
+    async def time(*_: object) -> float:
+        return 10_000 if next(beats) == "1" else 1_000
+
+    monkeypatch.setattr(authentication, "_time", time)
+    result = checked_in_process(None, settings(1, rules=("compares-credentials-in-constant-time",)))
+    [finding] = result.rules
+    assert finding.outcome == "pass", finding.actual
+
+
+def test_a_consumer_that_takes_longer_for_nearly_right_credentials_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def time(_: Bench, what: str, headers: Headers) -> float:
+        near = what == "right-user-name" and _decoded(headers).startswith(USER)
+        return 10_000 if near else 1_000
+
+    monkeypatch.setattr(authentication, "_time", time)
+    result = checked_in_process(None, settings(1, rules=("compares-credentials-in-constant-time",)))
+    [finding] = result.rules
+    assert (finding.outcome, finding.actual) == ("warn", "Rejected the right user name 9 ms later than a wrong one")
+
+
+def _decoded(headers: Headers) -> str:
+    [(_, value)] = headers
+    return b64decode(value.removeprefix("Basic ")).decode()

@@ -347,8 +347,8 @@ STORES_NOTHING_UNAUTHORISED = Rule(
     example="authorise(request); store(await request.json())",
 )
 
-ROUNDS = 15
-"""Number of times each of two rejections is timed; their medians are compared, three times in all."""
+ROUNDS = 32
+"""Number of times two rejections are timed in all; the medians of each are compared, three times in all."""
 
 NOISE = 3_000
 """Microseconds by which rejections may differ without meaning anything."""
@@ -370,9 +370,13 @@ async def _compares_in_constant_time(bench: Bench) -> Examined:
         apart = []
         for _ in range(3):
             near_times, far_times = [], []
-            for _ in range(ROUNDS):
-                near_times.append(await _time(bench, what, near))
-                far_times.append(await _time(bench, what, far))
+            for number in range(ROUNDS):
+                # The sequence of Thue and Morse: no rhythm and no drift of a machine favours one of the two. In turn,
+                # a busy machine may let every second request wait.
+                if number.bit_count() % 2:
+                    far_times.append(await _time(bench, what, far))
+                else:
+                    near_times.append(await _time(bench, what, near))
             apart.append((median(near_times) - median(far_times), median(far_times)))
             if apart[-1][0] < NOISE + apart[-1][1] / 2:
                 break
