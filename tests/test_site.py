@@ -14,7 +14,7 @@ import pytest
 from browsers import browser, clean_page
 from mockcampaign.cli import COMMANDS
 from places import ROOT, documentation
-from site_links import with_places
+from site_links import with_places, with_tabs
 from site_reference import GENERATED, prose, with_generated
 
 PLACES = {"ARCHITECTURE.md": "explanation/architecture.md"}
@@ -53,6 +53,14 @@ def test_the_generated_reference_has_what_the_program_has() -> None:
     assert "`POST /rest/{clientId}/webhooks` (`createWebhook`)" in with_generated("<!-- generated: http -->")
     assert "| `count` | required |" in with_generated("<!-- generated: journal -->")
     assert "`timeout` = `10000`\n:   Time after which" in with_generated("<!-- generated: policy -->")
+
+
+def test_examples_in_several_languages_are_tabs() -> None:
+    markdown = "## Broken\n\n### Python\n\n```python\n# a\n\nb\n```\n\n### PHP\n\n```php\nc\n```\n\nAn end.\n"
+    assert with_tabs(markdown) == (
+        '## Broken\n\n=== "Python"\n\n    ```python\n    # a\n\n    b\n    ```\n\n'
+        '=== "PHP"\n\n    ```php\n    c\n    ```\n\nAn end.\n'
+    )
 
 
 @pytest.mark.parametrize(

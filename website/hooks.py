@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads this file by its path
 
 from mockcampaign.check.rules import CATALOGUE, FAMILIES
-from site_links import with_places
+from site_links import with_places, with_tabs
 from site_reference import with_generated
 
 ROOT = Path(__file__).parent.parent
@@ -68,4 +68,4 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """
     place = page.file.src_uri
     written = with_places(_WAY_BACK.sub("\n", markdown), _SOURCES.get(place, f"docs/{place}"), ELSEWHERE)
-    return with_generated(written)
+    return with_tabs(written) if place.startswith("rules/") else with_generated(written)

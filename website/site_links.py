@@ -1,13 +1,24 @@
-"""Links of pages that are written for GitHub, as the site needs them."""
+"""Links and examples of pages that are written for GitHub, as the site shows them."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+import textwrap
 from collections.abc import Mapping
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
+_EXAMPLE = re.compile(
+    r"^### (?P<language>[^\n]+)\n\n(?P<block>(?:<!--[^\n]*-->\n\n?)?```\w+\n.*?^```\n)", re.MULTILINE | re.DOTALL
+)
+
+
+def with_tabs(markdown: str) -> str:
+    """Return the page of a rule with a tab for each language, where it has a heading and a block for each."""
+    return _EXAMPLE.sub(
+        lambda example: f'=== "{example["language"]}"\n\n{textwrap.indent(example["block"], "    ")}', markdown
+    )
 
 
 def with_places(markdown: str, source: str, places: Mapping[str, str]) -> str:
