@@ -25,6 +25,7 @@ PAGES = [page for page in DOCUMENTATION if not page.startswith("docs/rules/")]
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 README, EXAMPLES, CI = "test_readme.py", "test_examples.py", "test_ci_kit.py"
+LED = "clocks/test_led_languages.py"
 LANGUAGE, RUN = "test_languages.py", "test_its_test_fails_for_the_broken_consumer_alone"
 
 ELSEWHERE = {
@@ -37,6 +38,10 @@ ELSEWHERE = {
         "control=http://127.0.0.1:8080/__mockcampaign\n": (README, "test_the_test_in_a_shell_tells_right_from_broken"),
     },
     "docs/how-to/install.md": {"eval": (CI, "test_the_line_of_the_readme_gives_a_script_for_each_shell")},
+    "docs/how-to/lead-a-consumers-clock.md": {
+        "mockcampaign clock run": (LED, "test_bugs_with_time_are_found_in_a_process_of_its_own"),
+        "go build": (LED, "test_bugs_with_time_are_found_in_a_process_of_its_own"),
+    },
     "docs/how-to/run-in-ci.md": {
         "on:": (CI, "test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned"),
         "include:": (CI, "test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned"),
@@ -50,7 +55,6 @@ ELSEWHERE = {
     "docs/how-to/test-with-pytest.md": {
         "@pytest.fixture": (EXAMPLES, "test_the_readme_shows_them"),
         "@settings": (EXAMPLES, "test_the_readme_shows_them"),
-        "class FaketimeFile": ("pytest_plugin/test_clock.py", "FaketimeFile"),
         "def test": (README, "test_the_test_of_calls_in_the_readme_passes"),
     },
     "docs/how-to/test-with-unittest.md": {"class ": (EXAMPLES, "test_the_readme_shows_them")},
