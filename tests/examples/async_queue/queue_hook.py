@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from typing import Any
 
 
 class Consumer:
     """An ASGI application with its own worker."""
 
-    def __init__(self):
-        self.stored = []
-        self.queue = None
+    queue: asyncio.Queue[list[dict[str, Any]]]
 
-    async def __call__(self, scope, receive, send):
+    def __init__(self) -> None:
+        self.stored: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
             return
@@ -25,7 +27,7 @@ class Consumer:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    async def live(self, receive, send):
+    async def live(self, receive: Any, send: Any) -> None:
         await receive()
         self.queue = asyncio.Queue()
         worker = asyncio.create_task(self.work())
@@ -34,7 +36,7 @@ class Consumer:
         worker.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def work(self):
+    async def work(self) -> None:
         while True:
             events = await self.queue.get()
             for event in events:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI, Request
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI):
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.processed = []
     app.state.times = Counter()
     yield
@@ -20,7 +21,7 @@ def create_app() -> FastAPI:
 
     @app.post("/hook")
     async def hook(events: list[dict[str, Any]], request: Request) -> dict[str, int]:
-        state, times_in_list = request.app.state, Counter()
+        state, times_in_list = request.app.state, Counter[str]()
         for event in events:
             key = json.dumps(event, sort_keys=True)
             times_in_list[key] += 1
@@ -31,6 +32,7 @@ def create_app() -> FastAPI:
 
     @app.get("/processed")
     async def processed(request: Request) -> list[dict[str, Any]]:
-        return request.app.state.processed
+        stored: list[dict[str, Any]] = request.app.state.processed
+        return stored
 
     return app

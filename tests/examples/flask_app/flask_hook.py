@@ -2,16 +2,21 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 from flask import Flask, Response, request
 
 USER, PASSWORD = "acme", "s3cret"
 
 
-def create_app() -> Flask:
-    app = Flask(__name__)
+class HookApp(Flask):
+    processed: list[dict[str, Any]]
+
+
+def create_app() -> HookApp:
+    app = HookApp(__name__)
     app.processed = []
-    times = Counter()
+    times = Counter[str]()
 
     @app.post("/hook")
     def hook() -> Response:
@@ -20,7 +25,7 @@ def create_app() -> Flask:
             PASSWORD,
         ):
             return Response(status=401)
-        times_in_list = Counter()
+        times_in_list = Counter[str]()
         for event in request.get_json():
             key = json.dumps(event, sort_keys=True)
             times_in_list[key] += 1

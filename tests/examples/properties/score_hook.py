@@ -2,22 +2,23 @@
 
 import json
 from collections import Counter
+from typing import Any
 
 
 class Scores:
     """A WSGI application that counts each open once, however often its batch is redelivered."""
 
-    def __init__(self):
-        self.scores = Counter()
-        self.seen = Counter()
+    def __init__(self) -> None:
+        self.scores = Counter[str]()
+        self.seen = Counter[str]()
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.take(json.loads(environ["wsgi.input"].read()))
         start_response("200 OK", [])
         return []
 
-    def take(self, batch):
-        times = Counter()
+    def take(self, batch: list[dict[str, Any]]) -> None:
+        times = Counter[str]()
         for event in batch:
             key = json.dumps(event, sort_keys=True)
             times[key] += 1
@@ -29,7 +30,7 @@ class Scores:
 class ScoresByMail(Scores):
     """The bug: "a mail that was opened before need not be counted again"."""
 
-    def take(self, batch):
+    def take(self, batch: list[dict[str, Any]]) -> None:
         for event in batch:
             if event["mailId"] not in self.seen:
                 self.seen[event["mailId"]] = 1
