@@ -15,7 +15,7 @@ from typing import NamedTuple
 from places import ROOT
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_REMARK = re.compile(r"<!-- not executed: (?P<reason>.+?) -->\s*\Z", re.DOTALL)
+_REMARK = re.compile(r"<!-- not executed: (?P<reason>[^\n]+) -->\s*\Z")
 _FILE = re.compile(r"(?:<\?php\s+)?(?:#|//) (?P<name>[\w./-]+\.\w+)\n")
 
 
