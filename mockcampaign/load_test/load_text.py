@@ -41,7 +41,12 @@ def load_lines(result: LoadResult) -> Iterator[Line]:
     """Yield the lines that end a load."""
     if len(result.steps) > 1:
         yield [(knee_sentence(result), {"bold": True})]
-    yield [(WORDS[result.verdict], STYLES[result.verdict]), (f": {result.steps[0].reason}", {})]
+    decided = next((step for step in reversed(result.steps) if step.verdict == result.verdict), result.steps[0])
+    style = STYLES[result.verdict]
+    if result.verdict == "compliant":
+        yield [(decided.reason[0].upper() + decided.reason[1:], style)]  # which begins with the word for the verdict
+    else:
+        yield [(WORDS[result.verdict], style), (f": {decided.reason}", {})]
 
 
 def step_lines(step: StepResult) -> Iterator[Line]:

@@ -204,6 +204,13 @@ def test_the_knee_is_the_highest_rate_that_was_kept_up_with(steps: list[Judged],
     assert found.verdict == steps[0].verdict
 
 
+def test_the_last_line_is_about_the_highest_rate_that_was_kept_up_with() -> None:
+    verdicts = [Judged(KEEPS.verdict, f"keeps up with {rate} events/s") for rate in (1, 2)]
+    found = load_result("http://127.0.0.1/", 1, {}, [step(1_000, one) for one in (*verdicts, FAILS)])
+    *_, last = load_lines(found)
+    assert "".join(text for text, _ in last) == "Keeps up with 2 events/s"
+
+
 def test_the_text_has_every_number() -> None:
     lines = ["".join(text for text, _ in line) for line in step_lines(step(1_000, FAILS))]
     assert lines[:2] == [
