@@ -70,7 +70,7 @@ def test_attempts_that_were_not_made_are_told_apart_in_every_output(simulated: R
 
     page = to_html(simulated).decode()
     assert f"<dt>Simulated, not sent</dt><dd>{made_up:,}</dd>" in page
-    assert f'<td class="number">{real} and {made_up:,} simulated</td>' in page
+    assert f'<td class="number" data-label="attempts">{real} and {made_up:,} simulated</td>' in page
     assert f"{real + made_up:,} failed, {made_up:,} of them simulated and not sent; at most" in page
     assert f"{said}: 0 events delivered" in page
     assert "batch of 3, simulated, attempts" in page
