@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 from msgspec import UNSET
@@ -436,7 +437,7 @@ class Journal:
         entries_max = min(self._entries_max, len(self._entries))
         entries_kept = entries_max - min(DROPPED_MORE, entries_max // 8)
         count = 0
-        for entry in self._entries[:-1]:
+        for entry in islice(self._entries, len(self._entries) - 1):
             if len(self._entries) - count <= entries_kept and self._events <= self._events_max:
                 break
             self._events -= _payloads(entry)
