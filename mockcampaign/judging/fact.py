@@ -211,7 +211,7 @@ class Pattern(_Value, frozen=True, kw_only=True):
     of: Literal["missing", "duplicate"]
     what: Literal["shares-key", "value", "first", "last", "all-but-first", "whole-batches", "redelivered"]
     """Values of `fields` in which each is like a stored event; a value that no stored event has; the place in its
-    batch; or that it was delivered more than once."""
+    batch; or that it was sent more than once."""
     fields: tuple[str, ...] = ()
     value: str | None = None
     """The value as JSON; None if the field is absent."""
@@ -578,6 +578,8 @@ class AllAttempts(Fact, frozen=True, kw_only=True):
     """Number of attempts of a journal, all of which keep a rule."""
 
     attempts: int
+    rejected: int = 0
+    """How many of them the consumer rejected, where the rule is about the status."""
 
 
 class Confirmed(Fact, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the rule applies to an attempt."""
     violates: Callable[[Attempted], bool]
     """Whether such an attempt violates the rule."""
+    rejects: Callable[[Attempted], bool] = lambda _: False
+    """Whether such an attempt keeps the rule by a rejection, which a report must not count as accepted."""
 
     def judge(self, entries: Sequence[Entry], say: Callable[[Sequence[AnyFact]], str]) -> Finding:
         """Judge a journal by the rule; `say` puts facts into words."""
@@ -36,7 +38,12 @@ class JournalRule(msgspec.Struct, frozen=True, kw_only=True):
         ]
         violations = [(position, entry) for position, entry in examined if self.violates(entry)]
         outcome: Judgement = "pass"
-        facts: tuple[AnyFact, ...] = (AllAttempts(attempts=sum(entry.count for _, entry in examined)),)
+        facts: tuple[AnyFact, ...] = (
+            AllAttempts(
+                attempts=sum(entry.count for _, entry in examined),
+                rejected=sum(entry.count for _, entry in examined if self.rejects(entry)),
+            ),
+        )
         if not examined:
             outcome, facts = "not-exercised", (Unmet(why=Precondition.NOTHING_REACHED_CONSUMER),)
         elif violations:
@@ -75,6 +82,7 @@ JOURNAL_RULES: tuple[JournalRule, ...] = (
         expected="200, or an error status for a batch it rejects",
         concerns=lambda entry: isinstance(entry.outcome, Responded),
         violates=lambda entry: isinstance(entry.outcome, Responded) and 200 < entry.outcome.status < 400,
+        rejects=lambda entry: not entry.outcome.accepted,
     ),
     JournalRule(
         id="responds-in-time",

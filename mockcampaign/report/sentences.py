@@ -406,6 +406,8 @@ def _clause(fact: AnyFact) -> str:
             return _poisoned(fact)
         case AttemptsEnded():
             return f"{_attempt(fact.reply)} ({counted(fact.attempts, 'attempt')})"
+        case AllAttempts(rejected=rejected) if rejected:
+            return _some_rejected(fact.attempts - rejected, rejected)
         case AllAttempts():
             return "the only attempt complies" if fact.attempts == 1 else f"all {fact.attempts:,} attempts comply"
         case Confirmed():
@@ -568,6 +570,14 @@ def _deploy(fact: DeployBalance | DeployStored | DeployTook | DeployEvents | Rot
             assert_never(fact)
 
 
+def _some_rejected(accepted: int, rejected: int) -> str:
+    how = f"{'was' if rejected == 1 else 'were'} rejected with an error status"
+    if not accepted:
+        return f"{counted(rejected, 'attempt')} {how}, none was accepted"
+    were = "was" if accepted == 1 else "were"
+    return f"{counted(accepted, 'attempt')} {were} accepted with 200; {rejected:,} {how}"
+
+
 def _wall(milliseconds: int) -> str:
     return f"{milliseconds / 1_000:.1f} s"
 
@@ -690,7 +700,7 @@ def _common(one: Pattern) -> str:
             batches = f"{one.count:,} of {counted(one.total, 'batch').replace('batchs', 'batches')}"
             return f"was in a batch that is missing as a whole ({batches})"
         case "redelivered":
-            return "was delivered more than once"
+            return "was sent more than once"
         case _:
             assert_never(one.what)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mockcampaign.engine.journal import Entry, StepReached, WebhookChanged
-from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.evidence import nothing_shown, still_rejected
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
@@ -22,7 +22,9 @@ Judged = tuple[list[Finding], list[Finding], str | None]
 def judge_journal(plan: Plan | None, entries: Sequence[Entry]) -> Judged:
     """Judge a journal by the plan of its scenario, or by the general rules alone."""
     if plan is None:
-        return [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES], [], nothing_shown(Ledger.of(entries))
+        ledger = Ledger.of(entries)
+        rules = [rule.judge(entries, sentences.actual) for rule in JOURNAL_RULES]
+        return rules, [], nothing_shown(ledger) or still_rejected(ledger)
     reached = max((entry.index for entry in entries if isinstance(entry, StepReached)), default=-1)
     last = len(plan.steps) - 1
     rules, expectations = judge(plan, entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mockcampaign.judging.difference import Difference
-from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.report import sentences
 from mockcampaign.text import counted
 
@@ -17,14 +17,29 @@ def judge_store(difference: Difference, acknowledged: int, *, hint: str = "") ->
         actual = sentences.difference_of(difference.seen()) + hint
     else:
         actual = f"{counted(acknowledged, 'acknowledged event')}, each stored once and unaltered"
+    return _finding(
+        "fail" if difference else "pass" if acknowledged else "not-exercised",
+        actual if difference or acknowledged else "no event was acknowledged",
+    )
+
+
+def _finding(outcome: Judgement, actual: str) -> Finding:
     return Finding(
         id="processed",
         title="Each delivered event is stored once and unaltered",
         level="must",
-        outcome="fail" if difference else "pass" if acknowledged else "not-exercised",
+        outcome=outcome,
         requirement="Campaign never resends a batch after 200 and resends the whole batch after anything else, so "
         "store every acknowledged event exactly once (vendor's webhook guide).",
         expected="each delivered event once, unaltered",
-        actual=actual if difference or acknowledged else "no event was acknowledged",
+        actual=actual,
         evidence=(),
     )
+
+
+STORE_NOT_JUDGED = _finding(
+    "not-exercised",
+    "the server has no probe, so the consumer's store was not judged: start it with --probe, --probe-command or "
+    "--probe-sql",
+)
+"""Says that a verdict is about responses alone."""

@@ -88,7 +88,7 @@ def test_a_whole_batch_is_missing() -> None:
 def test_duplicates_of_a_redelivered_batch() -> None:
     said = processed_by(lambda events: events, lost_ack=True)
     assert "10 duplicates are in the store" in said
-    assert said.endswith("; each was delivered more than once")
+    assert said.endswith("; each was sent more than once")
 
 
 def test_nothing_is_made_up() -> None:

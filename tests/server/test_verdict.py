@@ -55,7 +55,9 @@ def test_a_consumer_that_stores_events_twice_is_found_by_its_store_alone() -> No
             allowed = verdict(server, "?allow=processed")
             assert (allowed["verdict"], allowed["findings"][-1]["known"]) == ("compliant", True)
         with running_server() as server:
-            assert "processed" not in outcomes(verdict(server))
+            found = verdict(server)
+            assert outcomes(found)["processed"] == "not-exercised"
+            assert found["findings"][-1]["actual"].startswith("the server has no probe, so the consumer's store was")
 
 
 def test_rules_about_the_journal_need_no_probe() -> None:
@@ -67,6 +69,34 @@ def test_rules_about_the_journal_need_no_probe() -> None:
         400,
         "allow: unknown rule 'responds-204', did you mean 'responds-200'?",
     )
+
+
+def test_events_that_are_pending_after_rejections_are_inconclusive() -> None:
+    with HTTPServer() as consumer, running_server() as server:
+        consumer.expect_request("/hook").respond_with_data(status=200)
+        server.activated(consumer.url_for("/hook"))
+        server.control("POST", "/emit", {"type": "open", "count": 250})
+        server.advance("1m")
+        consumer.clear()
+        consumer.expect_request("/hook").respond_with_data(status=500)
+        server.control("POST", "/emit", {"type": "open", "count": 120})
+        server.advance("35s")
+        found = verdict(server)
+        consumer.clear()
+        consumer.expect_request("/hook").respond_with_data(status=200)
+        server.advance("1m")
+        after = verdict(server)
+    assert (found["verdict"], found["trouble"]) == (
+        "could-not-tell",
+        "120 events are pending: the consumer responded 500, in the last 4 attempts",
+    )
+    status = found["findings"][0]
+    assert (status["id"], status["outcome"], status["actual"]) == (
+        "responds-200",
+        "pass",
+        "3 attempts were accepted with 200; 4 were rejected with an error status",
+    )
+    assert (after["verdict"], after["trouble"]) == ("compliant", None)
 
 
 def test_a_probe_that_reports_nothing_is_inconclusive_and_shows_no_secret() -> None:

@@ -49,14 +49,15 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
-    from mockcampaign.scenario.judge_store import judge_store
+    from mockcampaign.scenario.judge_store import STORE_NOT_JUDGED, judge_store
 
     allow = () if query.allow is None else query.allow.value
     _check_allowed(allow)
     consumer, campaign = call.served.consumer, call.campaign
-    stored, trouble = [], None
+    stored, trouble = list[Finding](), None
     if consumer is None:
         entries = list(campaign.journal.entries)
+        stored = [STORE_NOT_JUDGED]
     else:
         try:
             reading = await read_store(consumer, campaign)
@@ -65,10 +66,10 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         except CouldNotTellError as error:
             entries, trouble = list(campaign.journal.entries), str(error)
     dropped = campaign.journal.dropped
-    (rules, _, nothing_shown), deliveries = await asyncio.to_thread(_judged, entries)
+    (rules, _, inconclusive), deliveries = await asyncio.to_thread(_judged, entries)
     known = tuple(map(Known, allow))
     findings = [marked(finding, known) for finding in (*rules, *masked(stored, campaign))]
-    trouble = trouble or dropped_trouble(dropped) or nothing_shown
+    trouble = trouble or dropped_trouble(dropped) or inconclusive
     return VerdictView(
         verdict=verdict_on(findings, trouble, strict=query.strict is Flag.TRUE),
         trouble=trouble,
