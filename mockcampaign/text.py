@@ -6,6 +6,9 @@ import difflib
 import re
 from collections.abc import Collection, Sequence
 
+SHOWN_MAX = 60
+"""Maximum number of characters of a value that a message shows."""
+
 
 def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False, listed_by: str = "") -> str:
     """Return the message for a word that is not allowed, with the allowed word that is most like it.
@@ -20,8 +23,11 @@ def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = F
 
 
 def meant(found: str, allowed: Collection[str], *, most: int = 1) -> str:
-    """Return the question for the allowed words that are most like a wrong one; nothing if none is like it."""
-    close = difflib.get_close_matches(found, allowed, n=most)
+    """Return the question for the allowed words that are most like a wrong one; nothing if none is like it.
+
+    Text that is longer than what a message shows is not compared, because that takes a server seconds.
+    """
+    close = [] if len(found) > SHOWN_MAX else difflib.get_close_matches(found, allowed, n=most)
     return f", did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
@@ -39,10 +45,10 @@ def few(names: Sequence[str], most: int = 8) -> str:
 def kind_of(value: object) -> str:
     """Return the type of a value with its article, such as `a str` or `an int`."""
     name = type(value).__name__
-    return f"{'an' if name[:1].lower() in tuple('aeiou') else 'a'} {name}"
+    return f"{'an' if _VOWEL.match(name) else 'a'} {name}"
 
 
-def short(text: str, length: int = 60) -> str:
+def short(text: str, length: int = SHOWN_MAX) -> str:
     """Return the text, cut off at `length` characters."""
     return text if len(text) <= length else f"{text[:length]}…"
 
@@ -53,6 +59,9 @@ def printable(text: str) -> str:
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
+
+_VOWEL = re.compile(r"(?!U[A-Z]|[Uu](?:ser|ni[ovqt]))[AEIOUaeiou]")
+"""Matches the start of a name that is spoken with a vowel first: `an int`, but `a UUID`."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")
 _RESERVED = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")

@@ -15,6 +15,7 @@ from mockcampaign.model import EventType
 from mockcampaign.server.app import APIS
 from mockcampaign.server.http.request import Repeated, RequestRejectedError, number_or_text, read_pairs
 from mockcampaign.server.http.request_fields import (
+    HINTS_MAX,
     INT32_MAX,
     CustomField,
     Direction,
@@ -51,6 +52,12 @@ def violations(values: object) -> list[str]:
         read_fields(Request, values)
     assert rejected.value.status == 400
     return rejected.value.violations
+
+
+def test_only_the_first_unknown_fields_get_a_hint() -> None:
+    found = violations({"webhookId": 1} | {f"label{number}": "x" for number in range(HINTS_MAX + 5)})
+    assert len(found) == HINTS_MAX + 5
+    assert [", did you mean 'label'?" in one for one in found] == [True] * HINTS_MAX + [False] * 5
 
 
 def test_fields_are_read_as_their_types() -> None:

@@ -22,6 +22,9 @@ INT32_MAX = 2**31 - 1
 TEXT_LENGTH_MAX = 2_000
 """Maximum number of characters of a text or URL. Ours: the vendor documents none."""
 
+HINTS_MAX = 10
+"""Maximum number of unknown fields for which an error suggests a known one."""
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -322,10 +325,13 @@ def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], wh
         elif field.required:
             yield prefix + name, f"missing, allowed: {_allowed(type_info(field.type))}"
     if kind.__struct_config__.forbid_unknown_fields:
-        for name in sorted(values.keys() - fields.keys()):
+        allowed = ", ".join(fields)
+        for number, name in enumerate(sorted(values.keys() - fields.keys())):
+            # A body has room for so many unknown fields that a hint for each would hold up all other requests.
+            hint = meant(name, fields) if number < HINTS_MAX else ""
             yield (
                 prefix + (name if name.isidentifier() else shown(name)),
-                f"unknown field{meant(name, fields) or ','} allowed: {', '.join(fields)}",
+                f"unknown field{hint or ','} allowed: {allowed}",
             )
 
 
