@@ -61,7 +61,9 @@ LEVELS = {
         < aftermath control price raw_request restart
     """,
     "check.histories": "coverage draws history_steps < numbered reduce",
-    "check.probes": "run_command shown_fields stored_list < question < store_probe < end_state sql_probe",
+    "check.probes": """
+        run_command shown_fields stored_list < question < store_probe < end_state sql_probe < probe_making
+    """,
     "check.reproduce": "curl scenario_writer < transcript",
     "check.rules": """
         acknowledgement authentication bad_event batch durability http identity overlap payload random_histories

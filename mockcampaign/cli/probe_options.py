@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from mockcampaign.errors import InvalidInputError, naming
 
 if TYPE_CHECKING:
-    from mockcampaign.check.probes.store_probe import StoreProbe
     from mockcampaign.check.settings import Settings
-    from mockcampaign.transport import Transport
 
 
 def check_probe(*, url: str | None, command: str | None, events: str | None, count: str | None) -> None:
@@ -49,18 +47,3 @@ def check_probed(settings: Settings, *, url: str | None, command: str | None) ->
     require_roles(in_braces(url or "", "--probe"), settings.shape, "--probe")
     if command is not None:
         require_roles(command_placeholders(parsed(command), "--probe-command"), settings.shape, "--probe-command")
-
-
-def store_probe(
-    transport: Transport, *, url: str | None, command: str | None, events: str | None, count: str | None, timeout: int
-) -> StoreProbe | None:
-    """Return the probe, or None without one. `timeout` is in milliseconds."""
-    from mockcampaign.check.probes.store_probe import CommandProbe, UrlProbe
-    from mockcampaign.judging.consumer_store import Probe
-
-    selected = None if count is not None else events or "@"
-    if url is not None:
-        return UrlProbe(Probe(url=url, events=selected, count=count), transport, timeout=timeout)
-    if command is not None:
-        return CommandProbe(command, events=selected, count=count, timeout=timeout)
-    return None

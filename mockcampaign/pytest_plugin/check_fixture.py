@@ -16,8 +16,9 @@ import pytest
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
+from mockcampaign.check.probes.probe_making import close_probe
 from mockcampaign.check.probes.question import Found as ProbeReading
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.check.probes.store_probe import (
     CallableProbe,
     CommandProbe,
@@ -129,13 +130,16 @@ class CampaignCheck:
             routes=routes,
             **{name: self._operation(getattr(settings, name), name) for name in OPERATIONS},
         )
-        source = await self._source(url, options, settings)
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
         clock = ClockFile(Path(options["clock"])) if "clock" in options else None
-        return await check(
-            url, transport=targets, settings=settings, probe=source, state=state, counters=counters, clock=clock
-        )
+        source = await self._source(url, options, settings)
+        try:
+            return await check(
+                url, transport=targets, settings=settings, probe=source, state=state, counters=counters, clock=clock
+            )
+        finally:
+            close_probe(source)
 
     def _routes(self, url: str, options: CheckOptions) -> Routes:
         routes = routes_to([url], options.get("host_header"), options.get("resolve", ()))
@@ -189,8 +193,7 @@ class CampaignCheck:
         probe, timeout = options.get("probe"), settings.timeout
         if (probe_sql := options.get("probe_sql")) is not None:
             engine, query = probe_sql
-            database = engine_at(engine) if isinstance(engine, str) else engine
-            return SqlProbe(database, query, settings.shapes, timeout=timeout)
+            return SqlProbe(engine, query, settings.shapes, timeout=timeout)
         count = options.get("probe_count")
         events = None if count is not None else options.get("probe_events", "@")
         if "probe_command" in options:

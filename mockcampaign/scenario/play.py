@@ -130,16 +130,14 @@ class Player:
         for step in self.plan.steps:
             if isinstance(step.action, FaultStep):
                 self._check_fault(step.action, step.place)
-        if self._probe is not None:
-            await self._probe.remember_stored(await self._upcoming(self._probe))
-        journal = self.campaign.journal
-        journal.follow(self.ledger.note)
-        journal.follow(self._rejections.note)
-        try:
+        with contextlib.ExitStack() as stack:
+            if self._probe is not None:
+                stack.callback(self._probe.close)
+                await self._probe.remember_stored(await self._upcoming(self._probe))
+            for note in (self.ledger.note, self._rejections.note):
+                self.campaign.journal.follow(note)
+                stack.callback(self.campaign.journal.unfollow, note)
             await self._play_steps()
-        finally:
-            journal.unfollow(self.ledger.note)
-            journal.unfollow(self._rejections.note)
 
     async def _upcoming(self, probe: RunProbe) -> Sequence[Happened]:
         """Return the events of the run to come, if the probe selects by them.

@@ -9,8 +9,9 @@ import msgspec
 
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
+from mockcampaign.check.probes.probe_making import close_probe
 from mockcampaign.check.probes.question import Question
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
 from mockcampaign.engine.journal import Happened, Probed
 from mockcampaign.errors import CouldNotTellError
@@ -52,6 +53,10 @@ class RunProbe:
     def selects(self) -> bool:
         """Whether the probe selects events, so that it has to know them."""
         return bool(self._probe.selection.placeholders)
+
+    def close(self) -> None:
+        """Close what only the probe itself uses."""
+        close_probe(self._probe)
 
     async def remember_stored(self, upcoming: Iterable[Happened]) -> None:
         """Take what the consumer has stored by now as the state before the run. Raises `CouldNotTellError`.
@@ -148,6 +153,6 @@ def _store_probe(definition: ProbeDefinition, campaign: Campaign) -> StoreProbe:
     timeout = campaign.policy.timeout
     if definition.sql is not None and definition.query is not None:
         shapes = tuple(map(campaign.shape, EventType))
-        return SqlProbe(engine_at(definition.sql), definition.query, shapes, timeout=timeout)
+        return SqlProbe(definition.sql, definition.query, shapes, timeout=timeout)
     probe = Probe(url=definition.url or "", events=definition.events, count=definition.count)
     return UrlProbe(probe, _Fetching(campaign), timeout=timeout)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mockcampaign.check.probes.probe_making import close_probe, make_probe
 from mockcampaign.check.probes.run_command import parsed, runnable
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders, require_database
-from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe, command_placeholders
+from mockcampaign.check.probes.sql_probe import query_placeholders
+from mockcampaign.check.probes.store_probe import StoreProbe, command_placeholders
 from mockcampaign.errors import InvalidInputError, naming
-from mockcampaign.judging.consumer_store import Probe, check_jmespath
+from mockcampaign.judging.consumer_store import check_jmespath
 from mockcampaign.masking import shown_url
 from mockcampaign.shape.placeholders import in_braces
 from mockcampaign.shape.shape import Shape
@@ -76,13 +77,18 @@ class ConsumerProbe(msgspec.Struct, frozen=True, kw_only=True):
     """The URL, the command or the kind of database, without what may be secret."""
     probe: StoreProbe
     transport: WireTransport
-    """Carries the requests of the probe; closed at the end of the server."""
+    """Carries the requests of the probe."""
     options: ProbeOptions
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Fields that the probe reports; empty: all."""
         return self.options.fields
+
+    async def aclose(self) -> None:
+        """Close the connections of the probe, at the end of the server."""
+        close_probe(self.probe)
+        await self.transport.aclose()
 
 
 def consumer_probe(
@@ -103,17 +109,18 @@ def consumer_probe(
 def probe_of(
     options: ProbeOptions, transport: WireTransport, shapes: Sequence[Shape], *, timeout: int
 ) -> StoreProbe | None:
-    """Return a probe that knows nothing of the consumer yet, as `consumer_probe` does."""
-    events = None if options.count is not None else options.events or "@"
-    if options.url is not None:
-        return UrlProbe(Probe(url=options.url, events=events, count=options.count), transport, timeout=timeout)
-    if options.command is not None:
-        return CommandProbe(options.command, events=events, count=options.count, timeout=timeout)
-    if options.sql is not None and options.query is not None:
-        engine = engine_at(options.sql)
-        require_database(engine)
-        return SqlProbe(engine, options.query, shapes, timeout=timeout)
-    return None
+    """Return a probe that knows nothing of the consumer yet, as `make_probe` does."""
+    return make_probe(
+        transport,
+        url=options.url,
+        command=options.command,
+        sql=options.sql,
+        query=options.query,
+        events=options.events,
+        count=options.count,
+        shapes=shapes,
+        timeout=timeout,
+    )
 
 
 def _shown(options: ProbeOptions) -> str:

@@ -444,7 +444,7 @@ class ServedCampaign:
             await self.jobs.aclose()
             await self._transport.aclose()
             if self.consumer is not None:
-                await self.consumer.transport.aclose()
+                await self.consumer.aclose()
             self._close_journal()
 
     async def reset(self) -> None:

@@ -17,6 +17,7 @@ import pytest
 import databases
 from mockcampaign.check.check import check
 from mockcampaign.check.probes import sql_probe
+from mockcampaign.check.probes.probe_making import close_probe
 from mockcampaign.check.probes.question import Question
 from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders, require_database
 from mockcampaign.check.settings import Settings
@@ -213,6 +214,20 @@ def test_a_file_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     require_database(engine)
     assert len(asked(engine, QUERY, (1, "a"), (1, "b"))) == 2
     made.dispose()
+    engine.dispose()
+
+
+def test_only_an_engine_made_here_is_closed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    engine = sqlalchemy.create_engine(url)
+    filled(engine)
+    held = engine.pool.checkedin()
+    for given, left in ((engine, held), (url, 0)):
+        probe = SqlProbe(given, "SELECT 1 AS mailId", (OPEN,), timeout=10_000)
+        assert len(probe.ask_here(Question(OPEN, NOW))) == 1
+        assert probe.engine.pool.checkedin() == 1
+        close_probe(probe)
+        assert probe.engine.pool.checkedin() == left
     engine.dispose()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import databases
 from endpoints import server_context
 from mockcampaign.check import examiner
 from mockcampaign.cli import cli
@@ -241,6 +242,14 @@ def test_a_database_in_the_environment_matters_only_without_another_probe(monkey
         command("http://127.0.0.1:9/hook")
     with pytest.raises(InvalidInputError, match=r"^--probe-fields: 'x' is unknown"):
         command("http://127.0.0.1:9/hook", "--probe", "http://127.0.0.1:9/", "--probe-fields", "x")
+
+
+def test_the_connections_to_a_database_are_closed(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "x.db"
+    path.touch()
+    given = ("--probe-sql", f"sqlite:///{path}", "--probe-query", "SELECT 1 AS mailId", "--examples", "1")
+    with databases.all_closed():
+        assert command(f"{url}/hook", *given, "--rules", "stores-every-event") == 1
 
 
 @pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import databases
 import mockcampaign
 from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.errors import InvalidInputError, MisuseError
@@ -192,7 +193,8 @@ def test_rows_of_a_query_are_events(tmp_path: Path) -> None:
         assert sorted(rows[0]) == sorted(["id", "mailingId", *FIVE])
         campaign.assert_compliant(processed=rows, fields=FIVE)
         assert said(campaign, campaign.probe_sql(engine, f"{query} AND id > 1"), fields=FIVE).startswith("processed: 1")
-        assert len(campaign.probe_sql(f"sqlite:///{tmp_path / 'x.db'}", query)) == 120
+        with databases.all_closed():
+            assert len(campaign.probe_sql(f"sqlite:///{tmp_path / 'x.db'}", query)) == 120
         with pytest.raises(InvalidInputError, match="'DROP TABLE events' is no query that reads"):
             campaign.probe_sql(engine, "DROP TABLE events")
         engine.dispose()

@@ -106,3 +106,23 @@ def _running(command: list[str], is_ready: Callable[[], bool], **options: Any) -
             yield
         finally:
             server.terminate()
+
+
+@contextlib.contextmanager
+def all_closed() -> Iterator[None]:
+    """Fail if SQLAlchemy opens no connection meanwhile, or one of them is still open at the end."""
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    opened: list[object] = []
+    closed: list[object] = []
+    listeners = (("connect", lambda one, _: opened.append(one)), ("close", lambda one, _: closed.append(one)))
+    for name, listener in listeners:
+        event.listen(Pool, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners:
+            event.remove(Pool, name, listener)
+    assert opened
+    assert [one for one in opened if not any(one is other for other in closed)] == []

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import databases
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
@@ -73,7 +74,7 @@ def database(tmp_path: Path) -> Iterator[tuple[str, ProbeOptions]]:
 
 def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: tuple[str, ProbeOptions]) -> None:
     url, probe = database
-    with running_server(probe=probe) as server:
+    with databases.all_closed(), running_server(probe=probe) as server:
         server.activated(f"{url}/hook")
         server.control("POST", "/emit", {"type": "open", "count": 120})
         server.advance("1m")
@@ -84,9 +85,32 @@ def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: 
         expected = server.control("POST", "/expect", {"consumer": {"processed": "exactly-once"}}).json()
         assert expected["verdict"] == "compliant"
         body = {"target": f"{url}/hook", "serverProbe": True, "rules": ["stores-every-event"], "seed": 1, "examples": 2}
-        started = server.control("POST", "/check", body).json()
-        checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
+        with databases.all_closed():
+            started = server.control("POST", "/check", body).json()
+            checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
         assert [(one["id"], one["outcome"]) for one in checked["findings"]] == [("stores-every-event", "pass")]
+
+
+def test_a_database_that_has_gone_is_the_trouble_of_the_check(
+    database: tuple[str, ProbeOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, probe = database
+    closed: list[WireTransport] = []
+
+    async def close(transport: WireTransport) -> None:
+        closed.append(transport)
+        await actual(transport)
+
+    actual = WireTransport.aclose
+    with running_server(probe=probe) as server:
+        monkeypatch.setattr(WireTransport, "aclose", close)
+        path = tmp_path / "x.db"
+        path.unlink()
+        started = server.control("POST", "/check", {"target": f"{url}/hook", "serverProbe": True}).json()
+        checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
+        assert (checked["status"], checked["verdict"], checked["findings"]) == ("ended", "could-not-tell", [])
+        assert checked["trouble"] == f"SQL probe: no file {path}, allowed: the consumer's database"
+        assert len(set(closed)) == 2
 
 
 def test_a_caller_names_no_database_and_no_probe_that_is_not_there(consumer: str) -> None:

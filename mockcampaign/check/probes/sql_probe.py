@@ -63,18 +63,25 @@ class SqlProbe:
 
     reports_events = True
 
-    def __init__(self, engine: Engine, query: str, shapes: Sequence[Shape], *, timeout: int) -> None:
-        """`shapes` say to which fields the columns of the query belong; `timeout` is in milliseconds.
+    def __init__(self, engine: Engine | str, query: str, shapes: Sequence[Shape], *, timeout: int) -> None:
+        """`engine` may be the URL of a database: then `close` closes the engine that is made for it.
 
-        Raise as `query_placeholders` does.
+        `shapes` say to which fields the columns of the query belong; `timeout` is in milliseconds. Raise as
+        `engine_at` and `query_placeholders` do.
         """
-        self._engine = engine
+        self._is_own = isinstance(engine, str)
+        self.engine = engine = engine_at(engine) if isinstance(engine, str) else engine
         self._query = query
         self._shapes = tuple(shapes)
         self._timeout = timeout
         password = engine.url.password
         self._masking = Masking(() if password is None else (str(password),))
         self.selection = Selection(query_placeholders(query, "probe query"), self._fetch)
+
+    def close(self) -> None:
+        """Close the connections of an engine made here. Those of an engine that was given are its owner's."""
+        if self._is_own:
+            self.engine.dispose()
 
     async def ask(self, question: Question | None = None) -> Found:
         return await self.selection.stored(question)
@@ -126,13 +133,13 @@ class SqlProbe:
         bound = {one.name: values.get(one.name, () if one is MAIL_IDS else None) for one in wanted}
         watch = Stopwatch()
         try:
-            with self._engine.connect() as connection, self._limited(connection):
+            with self.engine.connect() as connection, self._limited(connection):
                 result = connection.execute(text(self._query).bindparams(*parameters), bound)
                 if not result.returns_rows:
                     raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
                 return list(result.keys()), [tuple(row) for row in result]
         except DBAPIError as error:
-            if missing := _missing_file(self._engine.url):
+            if missing := _missing_file(self.engine.url):
                 raise CouldNotTellError(f"probe query: no file {missing}") from None
             # Each database has its own words, and codes, for a query that it has ended.
             raise (
@@ -143,7 +150,7 @@ class SqlProbe:
 
     def _limited(self, connection: Connection) -> contextlib.AbstractContextManager[None]:
         """Let the database itself reject what would change it, and end what takes too long."""
-        match self._engine.dialect.name:
+        match self.engine.dialect.name:
             case "postgresql":
                 return _limited_postgresql(connection, self._timeout)
             case "mysql" | "mariadb":

@@ -28,7 +28,7 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import FOLDER, Command, DurationType, Names, WholeNumber
 from mockcampaign.cli.playing import clock_of, make_folder, reported, run_async, wire, write_scenarios
-from mockcampaign.cli.probe_options import check_probed, store_probe
+from mockcampaign.cli.probe_options import check_probed
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.same_command import same_command, unset_variables
 from mockcampaign.cli.terminal import (
@@ -236,6 +236,7 @@ def checked(
     from mockcampaign.check.bench.events import replaced_fields
     from mockcampaign.check.check import CheckRun
     from mockcampaign.check.examiner import select
+    from mockcampaign.check.probes.probe_making import close_probe
     from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS
     from mockcampaign.cli.coverage_table import history_lines
     from mockcampaign.engine.journal_file import Heading
@@ -274,11 +275,13 @@ def checked(
         nonlocal run
         await playing.wait_for_consumer(url, options["wait_for_consumer"], routes)
         async with wire(options["ca_file"], not options["insecure"], routes) as transport:
+            probe = _probe(options, transport, settings)
+            stack.callback(close_probe, probe)
             run = CheckRun(
                 url,
                 transport=transport,
                 settings=settings,
-                probe=_probe(options, transport, settings),
+                probe=probe,
                 state=_state(options, transport, settings.shape),
                 counters=_counters(options, transport),
                 clock=clock_of(options["clock_file"]),
@@ -487,19 +490,18 @@ def _settings(options: CheckArguments, routes: Routes) -> Settings:
 
 
 def _probe(options: CheckArguments, transport: Transport, settings: Settings) -> StoreProbe | None:
-    if options["probe_sql"] is not None and options["probe_query"] is not None:
-        from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, require_database
+    from mockcampaign.check.probes.probe_making import make_probe
 
-        engine = engine_at(options["probe_sql"])
-        require_database(engine)
-        return SqlProbe(engine, options["probe_query"], settings.shapes, timeout=settings.timeout)
-    return store_probe(
+    return make_probe(
         transport,
         url=options["probe_url"],
         command=options["probe_command"],
+        sql=options["probe_sql"],
+        query=options["probe_query"],
         events=options["probe_events"],
         count=options["probe_count"],
-        timeout=options["timeout"],
+        shapes=settings.shapes,
+        timeout=settings.timeout,
     )
 
 

@@ -26,7 +26,7 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import Command, DurationType, WholeNumber, WordType
 from mockcampaign.cli.playing import print_scenario, reported, run_async, wire
-from mockcampaign.cli.probe_options import check_probe, check_probed, store_probe
+from mockcampaign.cli.probe_options import check_probe, check_probed
 from mockcampaign.cli.progress import Counting
 from mockcampaign.cli.terminal import INTERRUPTED, interrupted, print_lines, say, use_color
 from mockcampaign.errors import InvalidInputError
@@ -270,7 +270,9 @@ def _settings(options: _DeployOptions, routes: Routes) -> Settings:
 
 
 def _probe(options: _DeployOptions, transport: Transport) -> StoreProbe | None:
-    return store_probe(transport, timeout=options["timeout"], **_probe_options(options))
+    from mockcampaign.check.probes.probe_making import make_probe
+
+    return make_probe(transport, timeout=options["timeout"], **_probe_options(options))
 
 
 class _ProbeOptions(TypedDict):

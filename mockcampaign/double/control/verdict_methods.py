@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from mockcampaign import json_text
 from mockcampaign.check.probes.question import Question
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.double.control.session import SessionMethods, in_home
 from mockcampaign.double.control.violations import (
     NOTHING_DELIVERED,
@@ -92,9 +93,8 @@ class VerdictMethods(SessionMethods):
         question = Question(shapes[0], campaign.now)
         for entry in session.view.ledger.happened:
             question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
-        database = engine_at(engine) if isinstance(engine, str) else engine
-        probe = SqlProbe(database, query, shapes, timeout=campaign.policy.timeout)
-        return probe.ask_here(question)
+        with contextlib.closing(SqlProbe(engine, query, shapes, timeout=campaign.policy.timeout)) as probe:
+            return probe.ask_here(question)
 
     @in_home
     def violations(self) -> list[Finding]:

@@ -8,11 +8,11 @@ from collections.abc import Collection
 
 from mockcampaign import wallclock
 from mockcampaign.check.probes.end_state import UrlState
-from mockcampaign.check.probes.store_probe import Counter, StoreProbe, UrlProbe, counter_at
+from mockcampaign.check.probes.probe_making import close_probe, make_probe
+from mockcampaign.check.probes.store_probe import Counter, StoreProbe, counter_at
 from mockcampaign.check.settings import Settings
 from mockcampaign.errors import InvalidInputError, MockcampaignError
 from mockcampaign.extras import naming_extras
-from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.earlier.baseline import Known
 from mockcampaign.masking import Masking, shown_url, url_secrets
 from mockcampaign.model import NoAuthentication
@@ -72,17 +72,20 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
             post(lambda: job.note(examination.finding))
 
         trouble: str | None = None
-        run = CheckRun(
-            request.target.value,
-            transport=transport,
-            settings=settings,
-            probe=_probe(request, asking, consumer, settings),
-            state=_state(request, transport, settings),
-            counters=_counters(request, transport, settings.timeout),
-            on_progress=show,
-            on_examined=note,
-        )
+        probe: StoreProbe | None = None
+        run: CheckRun | None = None
         try:
+            probe = _probe(request, asking, consumer, settings)
+            run = CheckRun(
+                request.target.value,
+                transport=transport,
+                settings=settings,
+                probe=probe,
+                state=_state(request, transport, settings),
+                counters=_counters(request, transport, settings.timeout),
+                on_progress=show,
+                on_examined=note,
+            )
             # The folder of Hypothesis belongs to the tests of a process that is not the server's own.
             with nothing_written() if served.owns_process else contextlib.nullcontext():
                 await run.finish()
@@ -91,9 +94,10 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
         except Exception as error:
             trouble = masking.text(f"mockcampaign itself failed: {error!r}")
         finally:
+            close_probe(probe)
             await transport.aclose()
             await asking.aclose()
-        result = run.result() if run.has_findings else None
+        result = run.result() if run is not None and run.has_findings else None
         post(lambda: job.end(result, trouble))
 
     return PreparedJob(shown_url(request.target.value), settings.seed, total, carry_out)
@@ -161,8 +165,9 @@ def _probe(
     at = request.probe
     if at is None:
         return None
-    events = None if at.count is not None else at.events or "@"
-    return UrlProbe(Probe(url=at.url.value, events=events, count=at.count), transport, timeout=settings.timeout)
+    return make_probe(
+        transport, url=at.url.value, command=None, events=at.events, count=at.count, timeout=settings.timeout
+    )
 
 
 def _state(request: CheckRequest, transport: WireTransport, settings: Settings) -> UrlState | None:
