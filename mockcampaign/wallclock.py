@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -40,8 +42,35 @@ def keep_real_time(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop
 
 Reply = TypeVar("Reply")
 
-_REAL_SINCE = time.time_ns() // 1_000_000 - int(seconds() * 1_000)
-"""Milliseconds since 1970 at which `seconds` was 0."""
+REAL_TIME_OFF_MAX = 1_000
+"""Milliseconds by which the kernel's time and that of `seconds` may differ before the former wins."""
+
+
+class _RealTime:
+    """Real time to the millisecond: that of the kernel's files, which is coarse, and between them that of `seconds`."""
+
+    def __init__(self) -> None:
+        self._since: int | None = None
+        """Milliseconds since 1970 at which `seconds` was 0; None: not measured yet."""
+
+    def now(self) -> int:
+        written, elapsed = _written_now(), int(seconds() * 1_000)
+        # The clock of `seconds` stops while the machine sleeps, and nobody sets it.
+        if self._since is None or abs(self._since + elapsed - written) > REAL_TIME_OFF_MAX:
+            self._since = written - elapsed
+        return self._since + elapsed
+
+
+def _written_now() -> int:
+    """Return the time of a file that is new, in milliseconds since 1970: libraries for tests do not replace it."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            return os.fstat(file.fileno()).st_mtime_ns // 1_000_000
+    except OSError:  # nowhere to write
+        return now()
+
+
+_REAL_TIME = _RealTime()
 
 
 def now() -> int:
@@ -51,7 +80,7 @@ def now() -> int:
 
 def real_now() -> int:
     """Return the milliseconds since 1970 by a clock that no library for tests freezes or moves."""
-    return _REAL_SINCE + int(seconds() * 1_000)
+    return _REAL_TIME.now()
 
 
 async def pause(milliseconds: int) -> None:
