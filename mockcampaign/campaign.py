@@ -199,6 +199,11 @@ class Campaign:
         if self._clock is not None:
             self._clock.show(self.now)
 
+    def check_clock(self) -> None:
+        """Raise `CouldNotTellError` if the consumer's clock, if one follows, could not be led now."""
+        if self._clock is not None:
+            self._clock.check()
+
     @property
     def policy(self) -> Policy:
         """The limits of the sender."""

@@ -98,8 +98,9 @@ def _notes(rules: list[Finding], settings: Settings) -> tuple[Note, ...]:
     """Return what the rules that passed do not show."""
     passed = [one for one in rules if one.outcome == "pass"]
     notes: list[Note] = []
-    if not settings.leads_clock and any(one.family == REDELIVERY_FAMILY for one in passed):
-        notes.append("memory")  # only the sender's time is virtual
+    if any(one.family == REDELIVERY_FAMILY for one in passed):
+        # Without a clock file, only the sender's time is virtual. With one, nothing shows that the consumer reads it.
+        notes.append("clock-assumed" if settings.leads_clock else "memory")
     confirmed = [fact.what for one in passed for fact in one.facts if isinstance(fact, Confirmed)]
     if Confirmation.FAULT_NOT_NOTICED in confirmed:
         notes.append("fault-not-noticed")

@@ -144,16 +144,11 @@ async def wait_for_consumer(url: str, patience: int, routes: Routes = NO_ROUTES)
 def clock_of(path: Path | None) -> ClockFile | None:
     """Return what leads the clocks of consumers that read the file, or None without one.
 
-    Raises `InvalidInputError` if no consumer has been started that reads it: its clock would just not follow.
+    Raises `InvalidInputError` as `ClockFile.existing` does.
     """
     from mockcampaign.clocks.clock_file import ClockFile
 
-    if path is not None and not path.exists():
-        raise InvalidInputError(
-            f"--clock {path}: no such file, and so no consumer that follows, allowed: that of `mockcampaign clock run "
-            f"--clock-file {path} -- COMMAND`"
-        )
-    return None if path is None else ClockFile(path)
+    return None if path is None else ClockFile.existing(path, "--clock")
 
 
 def run_async(main: Callable[[], Coroutine[Any, Any, Result]], *, must_finish: Callable[[], bool] = bool) -> Result:

@@ -27,9 +27,10 @@ EXIT_STATUSES: Mapping[Verdict, int] = complete(
 
 ShownVerdict = Literal[Verdict, "skipped"]
 
-Note = Literal["memory", "fault-not-noticed"]
-"""A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time, or the
-command that should break what the consumer needs changed none of its responses."""
+Note = Literal["memory", "clock-assumed", "fault-not-noticed"]
+"""A limit of a whole check: deduplication memory was examined for no longer than the check took in wall time, or for
+longer only if the consumer really follows the clock file, or the command that should break what the consumer needs
+changed none of its responses."""
 
 Shown = Literal[Judgement, "known"]
 

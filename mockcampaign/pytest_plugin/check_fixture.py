@@ -132,7 +132,7 @@ class CampaignCheck:
         )
         state = self._state(url, options, settings)
         counters = self._counters(url, options, settings.timeout)
-        clock = ClockFile(Path(options["clock"])) if "clock" in options else None
+        clock = ClockFile.existing(Path(options["clock"]), "clock") if "clock" in options else None
         source = await self._source(url, options, settings)
         try:
             return await check(

@@ -239,6 +239,8 @@ def note(one: Note, milliseconds: int | None = None) -> str:
                 f"deduplication memory longer than this check{took} was not examined: try --memory 10m, or for days "
                 "--clock, which lets the consumer's clock follow (`mockcampaign clock run`)"
             )
+        case "clock-assumed":
+            return "it is assumed that the consumer's clock follows the file of --clock (`mockcampaign clock run`)"
         case "fault-not-noticed":
             return "no response changed while something was broken (--break-cmd): see whether the consumer needs it"
         case _:

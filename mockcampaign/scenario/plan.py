@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 import msgspec
 
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.engine.journal import Happened
 from mockcampaign.events import Sample
 from mockcampaign.model import EventType
@@ -204,6 +205,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The file that leads the consumer's clock, if it follows virtual time."""
         clock = self.scenario.consumer.clock
         return None if clock is None else self.path.parent / clock
+
+    def clock(self) -> ClockFile | None:
+        """Return what leads the consumer's clock, if it follows. Raises `InvalidInputError` as `ClockFile.existing`."""
+        return None if self.clock_file is None else ClockFile.existing(self.clock_file, f"{self.path}: clock")
 
     @property
     def known_shapes(self) -> tuple[Shape, ...]:

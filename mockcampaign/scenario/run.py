@@ -40,11 +40,11 @@ async def run_plan(
     `file` names the scenario's file in the result. `known` is what a baseline accepts, in any scenario.
     `clock_file` leads the consumer's clock meanwhile (default: the scenario's own file, if it names one). `around`
     returns a context that is open while the plan is played.
-    Errors that stop the run without a verdict on the consumer are raised after `done` was called.
+    Errors that stop the run without a verdict on the consumer are raised after `done` was called. Raises
+    `InvalidInputError` at the start if no consumer has been started with the clock file.
     """
     file = str(plan.path) if file is None else file
-    leading = plan.clock_file if clock_file is None else clock_file
-    clock = None if leading is None else ClockFile(leading)
+    clock = plan.clock() if clock_file is None else ClockFile.existing(clock_file, "--clock")
     player = Player.with_campaign(plan, transport, seed=seed, clock=clock)
     entries = player.campaign.journal.entries
     trouble: str | None = None
@@ -61,20 +61,22 @@ async def run_plan(
         trouble = str(error) if isinstance(error, MockcampaignError) else f"mockcampaign itself failed: {error!r}"
         raise
     finally:
-        if clock is not None:
-            clock.release()
         accepted = of_scenario(known, plan.name, file)
         rules, expectations = ([marked(one, accepted) for one in found] for found in judge(plan, entries))
-        done(
-            scenario_result(
-                name=plan.name,
-                file=file,
-                target=plan.scenario.consumer.url,
-                trouble=trouble,
-                webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
-                rules=rules,
-                expectations=expectations,
-                journal=entries,
-                strict=strict,
+        try:
+            done(
+                scenario_result(
+                    name=plan.name,
+                    file=file,
+                    target=plan.scenario.consumer.url,
+                    trouble=trouble,
+                    webhooks={name: webhook.id for name, webhook in player.webhooks.items()},
+                    rules=rules,
+                    expectations=expectations,
+                    journal=entries,
+                    strict=strict,
+                )
             )
-        )
+        finally:
+            if clock is not None:
+                clock.release()

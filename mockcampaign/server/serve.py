@@ -127,8 +127,12 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             if plan is not None:
                 raise InvalidInputError("--state: a scenario begins anew each time, allowed: --state or --scenario")
             state_file = stack.enter_context(contextlib.closing(StateFile(options.state)))
-        clock_file = plan.clock_file if plan is not None and options.clock_file is None else options.clock_file
-        clock = None if clock_file is None else ClockFile(clock_file)
+        if options.clock_file is not None:
+            clock: ClockFile | None = ClockFile.existing(options.clock_file, "--clock")
+        else:
+            clock = None if plan is None else plan.clock()
+        if clock is not None:
+            stack.callback(clock.release)
         served = ServedCampaign(
             transport,
             Users(users_of_client),
@@ -160,8 +164,6 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
             )
 
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
-        if clock is not None:
-            clock.release()
         if served.lost is not None:
             raise served.lost
     # After the calls, which the access log writes up to its end.

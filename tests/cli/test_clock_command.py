@@ -51,7 +51,9 @@ def test_scenarios_that_run_at_once_cannot_lead_one_clock(tmp_path: Path) -> Non
     assert problem == f"{path}: with --jobs 2, scenarios would lead one clock to several times, allowed: --jobs 1"
 
 
-@pytest.mark.parametrize("command", [["check", "http://127.0.0.1:1"], ["run", "three.scenario.yaml"]])
+@pytest.mark.parametrize(
+    "command", [["check", "http://127.0.0.1:1"], ["run", "three.scenario.yaml"], ["serve", "--port", "0"]]
+)
 def test_a_clock_that_no_consumer_follows_is_one_line(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +65,22 @@ def test_a_clock_that_no_consumer_follows_is_one_line(
         "--clock clock: no such file, and so no consumer that follows, allowed: that of `mockcampaign clock run "
         "--clock-file clock -- COMMAND`"
     ) in said
+
+
+def test_a_consumer_that_starts_with_another_time_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(environment))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "libfaketime.so.1").touch()
+    for content, said in (("", ""), ("-86400.250\n", "the consumer's clock is -86400.250 s off until it is led\n")):
+        (tmp_path / ".mockcampaign-clock").write_text(content)
+        result = CliRunner().invoke(
+            cli,
+            ["clock", "run", "--", sys.executable],
+            env={"MOCKCAMPAIGN_LIBFAKETIME": str(tmp_path / "libfaketime.so.1")},
+        )
+        assert result.stderr.removeprefix("mockcampaign: --clock-file .mockcampaign-clock: ") == said
+    assert [one["MOCKCAMPAIGN_CLOCK_FILE"] for one in started] == [str(tmp_path / ".mockcampaign-clock")] * 2
 
 
 @pytest.mark.slow
@@ -85,6 +103,7 @@ def test_a_python_program_follows_sleeps_and_keeps_its_own_sitecustomize(tmp_pat
 @pytest.mark.slow
 def test_a_server_shows_each_moment_to_which_the_control_api_advances(tmp_path: Path) -> None:
     clock_file = tmp_path / "clock"
+    clock_file.write_text("+0.000\n")  # as `clock run` does
     with serving("--virtual", "--clock", str(clock_file), folder=tmp_path) as server:
         control(server, "/clock/advance", {"by": "1d"}).raise_for_status()
         assert abs(shown(clock_file) - (DEFAULT_START + DAY)) < HOUR

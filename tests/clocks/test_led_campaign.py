@@ -16,12 +16,17 @@ from mockcampaign.check.check import check
 from mockcampaign.check.settings import Settings
 from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.errors import InvalidInputError
+from mockcampaign.judging.verdict import ScenarioResult
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_START, HOUR, MINUTE, SECOND
 from mockcampaign.pytest_plugin import CampaignFixture
+from mockcampaign.pytest_plugin.check_fixture import CampaignCheck
+from mockcampaign.report.sentences import note
+from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load, plans_in
 from mockcampaign.scenario.run import run_plan
 from mockcampaign.transport.applications import transport_to
+from mockcampaign.whole_files import write_whole
 
 REAL = 1_800_000_000_000
 
@@ -60,8 +65,9 @@ class Following:
 
 @pytest.fixture
 def clock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Returns the path of a clock file on a machine whose clock stands still."""
+    """Returns the path of a clock file with which a consumer was started, on a machine whose clock stands still."""
     monkeypatch.setattr(wallclock, "real_now", lambda: REAL)
+    ClockFile(tmp_path / "clock").create()
     return tmp_path / "clock"
 
 
@@ -95,6 +101,56 @@ def test_a_scenario_names_the_file_beside_it(clock_file: Path) -> None:
     assert clock_file.read_text() == "+0.000\n", "released"
 
 
+def test_a_scenario_whose_clock_cannot_be_released_has_its_result(
+    clock_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = clock_file.parent / "hour.scenario.yaml"
+    path.write_text(SCENARIO)
+    results: list[ScenarioResult] = []
+
+    def on_full_disk(path: Path, content: bytes) -> None:
+        if content == b"+0.000\n":
+            raise OSError(28, "No space left on device")
+        write_whole(path, content)
+
+    async def main() -> None:
+        transport = transport_to(Following(clock_file))
+        await run_plan(load(path), transport, seed=1, done=results.append)
+        await transport.aclose()
+
+    monkeypatch.setattr("mockcampaign.clocks.clock_file.write_whole", on_full_disk)
+    asyncio.run(main())
+    [result] = results
+    assert result.verdict == "compliant"
+    assert "No space left on device" in caplog.text
+
+
+def test_a_typo_is_refused_wherever_a_clock_is_led(
+    campaign: CampaignFixture, campaign_check: CampaignCheck, clock_file: Path
+) -> None:
+    typo = clock_file.parent / "clokc"
+    path = clock_file.parent / "hour.scenario.yaml"
+    path.write_text(SCENARIO.replace("clock: clock", "clock: clokc"))
+    consumer = Following(clock_file)
+    plan = load(path)
+
+    def run(clock_file: Path | None) -> None:
+        played = run_plan(plan, transport_to(consumer), seed=1, clock_file=clock_file, done=lambda result: None)
+        asyncio.run(played)
+
+    doors: list[Callable[[], object]] = [
+        lambda: campaign.clock.lead(typo),
+        lambda: campaign_check(consumer, "/hook", clock=typo),
+        lambda: run(None),
+        lambda: run(typo),
+    ]
+    for enter in doors:
+        with pytest.raises(InvalidInputError, match=r"clokc: no such file, and so no consumer that follows, allowed: "):
+            enter()
+    assert not typo.exists()
+    assert consumer.seen == []
+
+
 def test_a_scenario_from_elsewhere_names_no_file() -> None:
     with pytest.raises(InvalidInputError, match=r"^its:4:.*: names a file, which only a scenario file can do$"):
         plans_in(SCENARIO, "its", {})
@@ -123,9 +179,18 @@ def test_a_check_sends_nothing_that_is_ahead_of_the_clock_but_where_it_says_so(c
         )
         await transport.aclose()
         assert result.compliant
+        assert result.notes == ()
 
     asyncio.run(main())
     ahead = [newest - now for newest, now in zip(consumer.newest, consumer.seen, strict=True)]
     assert max(ahead) == 2 * SECOND
     assert sum(one > 0 for one in ahead) == 2
     assert clock_file.read_text() == "+0.000\n"
+
+
+def test_a_check_does_not_take_it_for_granted_that_the_consumer_reads_the_file(
+    campaign_check: CampaignCheck, clock_file: Path
+) -> None:
+    result = campaign_check(consumer_app(), "/hook", rules=["accepts-redelivered-batch"], clock=clock_file)
+    assert result.notes == ("clock-assumed",)
+    assert note("clock-assumed").startswith("it is assumed that the consumer's clock follows the file of --clock")

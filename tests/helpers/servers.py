@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from mockcampaign.clients.definitions import ClientDefinition
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.server.app import server_app
 from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
@@ -83,6 +84,7 @@ def running_server(
     start: int | None = None,
     probe: ProbeOptions | None = None,
     clients: Mapping[int, ClientDefinition] = {},
+    clock: ClockFile | None = None,
 ) -> Iterator[Server]:
     """Run a server with two clients; without a speed, only `advance` moves its clock."""
     users = Users(
@@ -93,7 +95,7 @@ def running_server(
     )
     transport = WireTransport(targets=targets)
     settings = ServerSettings(speed=speed, policy=policy, seed=seed, start=start, clients=clients)
-    campaign = ServedCampaign(transport, users, settings)
+    campaign = ServedCampaign(transport, users, settings, clock=clock)
     asking = WireTransport()
     campaign.consumer = consumer_probe(probe or ProbeOptions(), asking, settings.event_shapes, timeout=5_000)
     with serve_in_thread(

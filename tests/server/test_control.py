@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response as WerkzeugResponse
 
 from mockcampaign.campaign import SAMPLE_MAILING_ID
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.events import Rates
 from mockcampaign.faults import FAULTS
@@ -40,6 +42,20 @@ def server() -> Iterator[Server]:
 def hook(httpserver: HTTPServer) -> str:
     httpserver.expect_request("/hook").respond_with_data("thanks")
     return httpserver.url_for("/hook")
+
+
+def test_time_does_not_pass_while_the_consumers_clock_cannot_be_led(tmp_path: Path) -> None:
+    folder = tmp_path / "clocks"
+    folder.mkdir()
+    clock = ClockFile(folder / "clock")
+    with running_server(clock=clock) as server:
+        server.advance("1m")
+        before = server.state()["now"]
+        folder.rename(tmp_path / "elsewhere")
+        response = server.control("POST", "/clock/advance", {"by": "1d"})
+        assert response.status_code == 503
+        assert f"clock file {clock.path}: cannot be written: No such file or directory" in response.text
+        assert server.state()["now"] == before
 
 
 def attempts(server: Server) -> list[Any]:

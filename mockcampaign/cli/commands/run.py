@@ -23,7 +23,6 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import EXISTING_FILE, Command, WholeNumber, check_outputs
 from mockcampaign.cli.playing import (
-    clock_of,
     journal_file,
     play,
     print_scenario,
@@ -215,7 +214,6 @@ async def _play_all(
             if application is None:
                 routes = routes_to([url], options.host_header, options.resolve)
                 await wait_for_consumer(url, options.wait_for_consumer, routes)
-            clock_of(options.clock_file or plan.clock_file)
             async with contextlib.AsyncExitStack() as stack:
                 transport: Transport | None = application
                 if transport is None:

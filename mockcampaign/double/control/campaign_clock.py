@@ -42,7 +42,8 @@ class CampaignClock:
         of pytest-freezer, or the path of the clock file of consumers that `mockcampaign clock run` started. Without
         arguments, the clock of this process follows until the test is over, by time-machine or else freezegun.
 
-        Raises `MisuseError` without arguments if neither library is installed.
+        Raises `MisuseError` without arguments if neither library is installed, and `InvalidInputError` for a path that
+        no consumer was started with.
         """
         check_each("lead", "clocks", clocks)
         self._led += [self._movable(clock) for clock in clocks] or [self._own()]
@@ -70,8 +71,7 @@ class CampaignClock:
     def _movable(self, clock: Movable | str | Path) -> Movable:
         if not isinstance(clock, str | Path):
             return clock
-        file = ClockFile(Path(clock))
-        file.release()  # one that cannot be written is known now
+        file = ClockFile.existing(Path(clock), "lead")
         self._started.callback(file.release)
         return file
 

@@ -18,7 +18,7 @@ CONTROL_TAG = "Control"
 
 INTERRUPTIONS = {
     409: "The campaign was reset before the call was carried out.",
-    503: "The server ends, or its time stands still.",
+    503: "The server ends, its time stands still, or the clock file cannot be written.",
 }
 """Failures of operations that wait."""
 

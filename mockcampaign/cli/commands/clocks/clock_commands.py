@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -28,14 +27,17 @@ def clock() -> None:
 @click.option(
     "--clock-file",
     type=NEW_FILE,
-    help="The file that leads the clock, for --clock of `check`, `soak`, `run` and `serve`.  [default: a new one]",
+    default=".mockcampaign-clock",
+    show_default=True,
+    help="The file that leads the clock, for --clock of `check`, `soak`, `run` and `serve`.",
 )
-def run(command: tuple[str, ...], clock_file: Path | None) -> int:
+def run(command: tuple[str, ...], clock_file: Path) -> int:
     """Start a consumer whose wall clock follows virtual time, by libfaketime.
 
-    The consumer takes the place of this process. Its clock agrees with that of the machine until a campaign leads it.
+    The consumer takes the place of this process. Until a campaign leads it, its clock has the time that the file says:
+    that of the machine if the file is new, or else the last one, so that a consumer that restarts keeps its time.
     """
-    from mockcampaign.clocks.clock_file import ClockFile
+    from mockcampaign.clocks.clock_file import REAL_TIME, ClockFile
     from mockcampaign.clocks.led_process import find_library, led_environment, why_not_led
 
     library = find_library(os.environ)
@@ -45,11 +47,10 @@ def run(command: tuple[str, ...], clock_file: Path | None) -> int:
     unled = None if Path(program).name == "go" else why_not_led(Path(program))
     if unled is not None:
         warn(f"clock run: {command[0]} does not follow: it is {unled}")
-    if clock_file is None:
-        clock_file = Path(tempfile.mkdtemp(prefix="mockcampaign-clock-")) / "clock"
-        say(f"mockcampaign: clock file {clock_file}", err=True)
-    if not clock_file.exists():
-        ClockFile(clock_file).release()
+    leading = ClockFile(clock_file, "--clock-file")
+    leading.create()
+    if leading.offset != REAL_TIME:
+        warn(f"--clock-file {clock_file}: the consumer's clock is {leading.offset / 1_000:+.3f} s off until it is led")
     sys.stdout.flush()
     try:
         os.execve(program, command, led_environment(os.environ, library, clock_file))
