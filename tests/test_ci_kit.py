@@ -169,6 +169,9 @@ def test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned() -> None:
     [included] = job["include"]
     assert re.search(r"/[0-9a-f]{40}/\.ci/gitlab\.yml$", included["remote"])
     assert set(job["mockcampaign"]["variables"]) <= set(GITLAB["mockcampaign"]["variables"])
+    started = re.findall(r" & (mockcampaign .*)", page)
+    assert started
+    assert [command for command in started if "--wait-for-consumer" not in command] == []
 
 
 # Shells

@@ -16,7 +16,7 @@ import msgspec
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Rates, Sample
 from mockcampaign.model import Webhook
-from mockcampaign.policy import Policy
+from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import kind_of, short, unknown
 
@@ -60,7 +60,11 @@ def _is_like(value: object) -> bool:
 
 
 def _is_engine(value: object) -> bool:
-    return isinstance(value, str) or (hasattr(value, "url") and callable(getattr(value, "connect", None)))
+    if isinstance(value, str):
+        return True
+    # Nor the `sync_engine` of an asynchronous one, which connects only from within its own calls.
+    is_async = getattr(getattr(value, "dialect", None), "is_async", False)
+    return hasattr(value, "url") and callable(getattr(value, "connect", None)) and not is_async
 
 
 def _is_sql(value: object) -> bool:
@@ -76,8 +80,7 @@ WEBHOOK = Takes("a webhook, as webhook(…) or webhooks has it", lambda value: i
 TEXT = Takes("a text", lambda value: isinstance(value, str))
 FLAG = Takes("True or False", lambda value: isinstance(value, bool))
 WHOLE = Takes("a whole number from 1", lambda value: _is_whole(value) and value > 0)
-SEED = Takes("a whole number from 0", _is_whole)
-NATURAL = Takes("a whole number from 0", lambda value: _is_whole(value) and value >= 0)
+SEED = Takes(f"a whole number from 0 to {INT64_MAX}", lambda value: _is_whole(value) and 0 <= value <= INT64_MAX)
 NAMES = Takes("a list of texts, such as ['responds-200']", _are_texts)
 FIELDS = Takes("a list of names of fields", _are_texts)
 ADDRESSES = Takes("a list of texts, such as ['hooks.example.com:443:127.0.0.1']", _are_texts)
@@ -93,8 +96,8 @@ POLICY = Takes("mockcampaign.Policy(…)", lambda value: isinstance(value, Polic
 MOMENT = Takes("a datetime, or a text such as '2025-01-01T00:00:00Z'", lambda value: isinstance(value, str | datetime))
 MAIL = Takes("the name or the id of a mail", lambda value: _is_whole(value) or isinstance(value, str))
 FILE = Takes("a path", lambda value: isinstance(value, str | Path))
-ENGINE = Takes("an engine of SQLAlchemy, or the URL of a database", _is_engine, is_secret=True)
-SQL = Takes("a pair of an engine, or its URL, and a query", _is_sql, is_secret=True)
+ENGINE = Takes("a synchronous engine of SQLAlchemy, or the URL of a database", _is_engine, is_secret=True)
+SQL = Takes("a pair of a synchronous engine, or its URL, and a query", _is_sql, is_secret=True)
 BY_NAME = Takes("a mapping by name", lambda value: isinstance(value, Mapping))
 DATA = Takes("texts by the names of fields, such as {'order': '4711'}", _are_texts_by_name, is_secret=True)
 PASSWORD = Takes("a text", lambda value: isinstance(value, str), is_secret=True)
@@ -142,7 +145,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
         "allow": NAMES,
         "baseline": FILE,
         "strict": FLAG,
-        "seed": NATURAL,
+        "seed": SEED,
         "client_id": WHOLE,
         "examples": WHOLE,
         "histories": WHOLE,

@@ -12,9 +12,8 @@ from mockcampaign.double.control.home import CampaignSettings
 from mockcampaign.double.in_process import CampaignFixture, InProcessHome
 from mockcampaign.double.inputs import ClientContents, Credentials, Duration, clients_of, duration_of
 from mockcampaign.durations import parse_moment
-from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_START, INT64_MAX, Policy
+from mockcampaign.policy import DEFAULT_START, Policy
 
 __tracebackhide__ = True  # a failing test shows its own line, not the lines in here
 
@@ -47,8 +46,6 @@ class StandaloneCampaign:
         """
         given = {"path": path, "allow": allow, "seed": seed, "start": start, "policy": policy}
         check_values("campaign", given)
-        if not 0 <= seed <= INT64_MAX:
-            raise InvalidInputError(f"seed {seed}, allowed: 0 to {INT64_MAX}")
         self._settings = CampaignSettings(
             seed=seed,
             start=DEFAULT_START if start is None else _moment(start),

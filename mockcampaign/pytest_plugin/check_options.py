@@ -50,7 +50,7 @@ class CheckOptions(TypedDict, total=False):
     probe_count: str
     """JMESPath to the number of events, instead of `probe_events`."""
     probe_sql: tuple[Any, str]
-    """An engine of SQLAlchemy, or the URL of one, and the query that returns the stored events, such as
+    """A synchronous engine of SQLAlchemy, or the URL of one, and the query that returns the stored events, such as
     `SELECT … WHERE mailing_id = :mailingId`, instead of `probe`."""
     probe_fields: Collection[str]
     """Outermost fields of an event that the probe reports; others are not compared (default: all)."""

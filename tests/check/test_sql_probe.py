@@ -155,6 +155,14 @@ def test_what_is_wrong_with_a_url_is_said_without_its_password(url: str, message
     assert "geheim" not in str(refused.value)
 
 
+def test_an_asynchronous_driver_is_refused() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(
+        InvalidInputError, match=r"^SQL probe: postgresql\+psycopg_async is asynchronous, allowed: a synchronous driver"
+    ):
+        engine_at("postgresql+psycopg_async://u:geheim@127.0.0.1:9/d")
+
+
 SLEEPING = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
     "postgresql": "SELECT pg_sleep(60)",

@@ -17,6 +17,7 @@ from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.double.inputs import count_of
 from mockcampaign.double.standalone import StandaloneCampaign
 from mockcampaign.errors import MisuseError, MockcampaignError
+from mockcampaign.policy import INT64_MAX
 from mockcampaign.pytest_plugin.check_options import CheckOptions
 from plugin_apps import App
 
@@ -110,9 +111,13 @@ def test_so_is_one_of_a_campaign(name: str) -> None:
         (
             "campaign_check",
             {"probe_sql": (3, "SELECT 1")},
-            "campaign_check: probe_sql is a tuple, allowed: a pair of an engine, or its URL, and a query",
+            "campaign_check: probe_sql is a tuple, allowed: a pair of a synchronous engine, or its URL, and a query",
         ),
-        ("campaign_check", {"seed": -1}, "campaign_check: seed is -1, allowed: a whole number from 0"),
+        *(
+            (call, {"seed": seed}, f"{call}: seed is {seed}, allowed: a whole number from 0 to {INT64_MAX}")
+            for call in ("campaign", "campaign_check", "campaign_server_factory", "marker")
+            for seed in (-1, INT64_MAX + 1)
+        ),
         (
             "campaign_check",
             {"probe_fields": "mailId"},
@@ -121,7 +126,7 @@ def test_so_is_one_of_a_campaign(name: str) -> None:
         (
             "probe_sql",
             {"engine": 3},
-            "probe_sql: engine is an int, allowed: an engine of SQLAlchemy, or the *",
+            "probe_sql: engine is an int, allowed: a synchronous engine of SQLAlchemy, or the *",
         ),
         ("rotate_password", {"password": b"x"}, "rotate_password: password is a bytes, allowed: a text"),
         ("marker", {"allow": "responds-200"}, "marker: allow is 'responds-200', allowed: a list of texts, such as *"),
@@ -134,6 +139,17 @@ def test_the_sentence_says_what_is_allowed(call: str, given: dict[str, Any], mes
     head, _, tail = message.partition("*")
     assert str(raised.value).startswith(head)
     assert tail or message.endswith("*") or str(raised.value) == message
+
+
+def test_an_asynchronous_engine_is_one_sentence() -> None:
+    pytest.importorskip("psycopg")
+    create = pytest.importorskip("sqlalchemy.ext.asyncio").create_async_engine
+    engine = create("postgresql+psycopg://127.0.0.1:9/x")
+    allowed = "allowed: a synchronous engine of SQLAlchemy, or the URL of a database"
+    for one, kind in ((engine, "an AsyncEngine"), (engine.sync_engine, "an Engine")):
+        with pytest.raises(MisuseError) as raised:
+            check_values("probe_sql", {"engine": one})
+        assert str(raised.value) == f"probe_sql: engine is {kind}, {allowed}"
 
 
 def test_a_serial_that_does_not_exist_is_one_sentence() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import mockcampaign
 from mockcampaign.clients.definitions import ClientDefinition, ListDefinition
-from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.errors import MisuseError, MockcampaignError
 from mockcampaign.model import EventType
 from places import ROOT, TESTS
 from plugin_apps import App, WsgiApp
@@ -150,9 +150,12 @@ def test_after_the_block_it_is_closed() -> None:
         campaign.webhook("click", target=app)
 
 
-@pytest.mark.parametrize(("given", "message"), [({"seed": -1}, "seed -1"), ({"start": "now"}, "'now' is not a moment")])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"seed": -1}, "campaign: seed is -1, allowed: a whole"), ({"start": "now"}, "'now' is not a moment")],
+)
 def test_wrong_arguments_are_one_line(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidInputError, match=message):
+    with pytest.raises(MockcampaignError, match=message):
         mockcampaign.campaign(App(), **given)
 
 

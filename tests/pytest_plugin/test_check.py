@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import databases
 from conftest import Inner
 from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.check import examiner
@@ -97,6 +98,17 @@ def test_a_probe_that_is_a_function(campaign_check: CampaignCheck) -> None:
 
     assert campaign_check(consumer, "/hook", probe=probe, rules=["batch"]).compliant
     assert campaign_check(consumer, "/hook", probe=lambda: len(processed), rules=["batch"]).compliant
+
+
+def test_the_connections_to_a_database_are_closed(campaign_check: CampaignCheck, app: App, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    path = tmp_path / "x.db"
+    path.touch()
+    query = f"sqlite:///{path}", "SELECT 1 AS mailId"
+    with databases.all_closed():
+        campaign_check(
+            app, probe_sql=query, rules=["stores-every-event"], allow=["stores-every-event"], examples=1, seed=1
+        )
 
 
 def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck) -> None:

@@ -540,7 +540,7 @@ def test_markers_are_checked(inner: Inner) -> None:
         "'responds-200'": "*@pytest.mark.mockcampaign('responds-200'), allowed: *",
         "policy={'timeout': 3}": "*marker: policy is a dict, allowed: mockcampaign.Policy(…)",
         "start='yesterday'": "*start: 'yesterday' is not a moment, allowed: a date-time with a zone*",
-        "seed=-1": "*mockcampaign seed '-1', allowed: 0 to *, 'random' or 'test'",
+        "seed=-1": "*marker: seed is -1, allowed: a whole number from 0 to *",
     }
     tests = [
         f"""

@@ -246,7 +246,7 @@ def engine_at(url: str) -> Engine:
     except ImportError:
         raise InvalidInputError(f"SQL probe: SQLAlchemy is not installed, allowed: {INSTALL}") from None
     try:
-        return sqlalchemy.create_engine(_not_created(sqlalchemy.make_url(url)))
+        engine = sqlalchemy.create_engine(_not_created(sqlalchemy.make_url(url)))
     except ImportError as error:
         driver = str(error.name or "").split(".")[0]
         package = DRIVERS.get(driver, driver)
@@ -259,6 +259,12 @@ def engine_at(url: str) -> Engine:
         raise InvalidInputError(
             "SQL probe: not the URL of a database, allowed: such as postgresql+psycopg://user@host/name"
         ) from None
+    if engine.dialect.is_async:
+        raise InvalidInputError(
+            f"SQL probe: {engine.url.drivername} is asynchronous, allowed: a synchronous driver, such as "
+            "postgresql+psycopg://"
+        )
+    return engine
 
 
 def require_database(engine: Engine) -> None:

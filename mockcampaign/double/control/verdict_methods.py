@@ -79,9 +79,10 @@ class VerdictMethods(SessionMethods):
     def probe_sql(self, engine: Engine | str, query: str) -> list[dict[str, Any]]:
         """Return the events in the consumer's database as `assert_compliant(processed=…)` compares them.
 
-        `engine` is SQLAlchemy's, or the URL of a database; the query runs in this thread, and changes nothing. Columns
-        belong to the fields of events by their names, in any spelling, or by their roles. `:clientId`, `:mailingId`,
-        `:mailIds` and `:since` in the query select the events of this test; those of others are not compared.
+        `engine` is a synchronous one of SQLAlchemy, or the URL of a database; the query runs in this thread, and
+        changes nothing. Columns belong to the fields of events by their names, in any spelling, or by their roles.
+        `:clientId`, `:mailingId`, `:mailIds` and `:since` in the query select the events of this test; those of others
+        are not compared.
 
         Raises `InvalidInputError` for a query that does not read, and `CouldNotTellError` if it fails or takes longer
         than an attempt may.

@@ -52,7 +52,6 @@ export class Plot {
       this.render();
     });
     this.made = this.make();
-    this.element.plot = this;
     this.element.addEventListener("click", () => {
       if (this.near) {
         chosen(this.near.record);
@@ -184,7 +183,7 @@ export class Plot {
           size: () => this.lanesWidth(),
           gap: 8,
           splits: () => this.lanes.map((_, index) => index),
-          values: () => this.labelsOfLanes(),
+          values: () => this.describedLanes(),
           grid: { stroke: () => this.colours.line, width: 1 },
         },
       ],
@@ -216,6 +215,13 @@ export class Plot {
       ends.filter((end) => end === ends[index]).length > 1 ? name.replace(/^\d+(?=\d{3} )/, "…") : ends[index],
     );
     return short.map((name) => shortened(name, LABEL_MAX / 2));
+  }
+
+  /** Return the labels of the lanes, and describe the plot by them to whoever cannot see it. */
+  describedLanes() {
+    const labels = this.labelsOfLanes();
+    this.element.setAttribute("aria-description", labels.join(", "));
+    return labels;
   }
 
   lanesWidth() {
