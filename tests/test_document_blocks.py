@@ -39,7 +39,7 @@ ELSEWHERE = {
     },
     "docs/how-to/install.md": {"eval": (CI, "test_the_line_of_the_readme_gives_a_script_for_each_shell")},
     "docs/how-to/lead-a-consumers-clock.md": {
-        "mockcampaign clock run": (LED, "test_bugs_with_time_are_found_in_a_process_of_its_own"),
+        "mockcampaign clock run": (LED, "test_the_commands_of_the_page_find_a_key_that_expires"),
         "go build": (LED, "test_bugs_with_time_are_found_in_a_process_of_its_own"),
     },
     "docs/how-to/run-in-ci.md": {

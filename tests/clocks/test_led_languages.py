@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from commands import mockcampaign
 from consumers.clocked.led import LANGUAGES, build_go, led, require
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
@@ -19,6 +21,7 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.policy import DAY, HOUR
+from mockcampaign.pytest_plugin import CampaignFixture
 from mockcampaign.transport.wire import WireTransport, wait_until_reachable
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "lead-a-consumers-clock.md"
@@ -101,3 +104,40 @@ def test_bugs_with_time_are_found_in_a_process_of_its_own(language: str, tmp_pat
             requests.get(f"{url}/bug/{bug}", timeout=60)
             found += violated(url, (rule,), clock) == [rule]
     assert [*clocks, f"{found} of {len(CULPRITS)}"] == documented(language)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_find_a_key_that_expires(tmp_path: Path) -> None:
+    require("Node")
+    [block] = re.findall(
+        r"^```sh\n(mockcampaign clock run .* &\nmockcampaign check .*)\n```$", PAGE.read_text(), re.MULTILINE
+    )
+    run, examine = (shlex.split(line)[1:] for line in block.splitlines())
+    assert run[:4] == ["clock", "run", "--clock-file", "clock"]
+    with led(LANGUAGES["Node"][1], tmp_path / run[3]) as url:
+        examine = [word.replace("http://127.0.0.1:8000", url).replace("/processed", "/stored") for word in examine]
+        assert f"{url}/hook" in examine
+        command = (*examine, "--rules", "once-after-three-days")
+        right = mockcampaign(*command, folder=tmp_path)
+        assert right.returncode == 0, right.stdout + right.stderr
+        requests.get(f"{url}/bug/keys-a-day", timeout=60)
+        broken = mockcampaign(*command, folder=tmp_path)
+        assert broken.returncode == 1, broken.stdout + broken.stderr
+        assert "FAIL once-after-three-days" in broken.stdout
+
+
+@pytest.mark.slow
+def test_a_test_leads_a_process(campaign: CampaignFixture, tmp_path: Path) -> None:
+    require("Python")
+    clock_file = tmp_path / "clock"
+    with led(LANGUAGES["Python"][1], clock_file) as url:
+        assert asyncio.run(wait_until_reachable(url, 120_000))
+        campaign.clock.lead(clock_file)
+        webhook = campaign.webhook("open", target=f"{url}/hook")
+        for _ in range(2):
+            campaign.emit(webhook)
+            campaign.advance("1d")
+            assert abs(get(f"{url}/clock")["wall"] - campaign.clock.now.timestamp()) < 3_600
+        assert len(get(f"{url}/stored")) == 2
+        campaign.clock.release()
+        assert abs(get(f"{url}/clock")["wall"] * 1_000 - wallclock.real_now()) < HOUR
