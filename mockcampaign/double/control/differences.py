@@ -27,13 +27,24 @@ def explain_difference(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
     ours, theirs = (left, right) if isinstance(left, Events) else (right, left)
     # Two views of one campaign may be compared as well.
     name = "the campaign" if not isinstance(theirs, Events) else "one side"
-    head = f"{len(left)} events == {len(right)} events, {name} has {len(ours)}"
-    return [head, *_differences(ours, theirs)]
-
-
-def _differences(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
     missing, surplus = _split(ours, theirs)
     altered = _pair_altered(missing, surplus)
+    head = f"{len(left)} events == {len(right)} events, {name} has {len(ours)}"
+    if len(left) == len(right):
+        how = ", some of which are others" if missing or surplus else " in another order"
+        if altered and not (missing or surplus):
+            how = " that differ only in fields"
+        head = f"{len(left)} events == {len(right)} events{how}"
+    return [head, *_differences(ours, theirs, missing, surplus, altered)]
+
+
+def _differences(
+    ours: Sequence[Any],
+    theirs: Sequence[Any],
+    missing: Sequence[Any],
+    surplus: Sequence[Any],
+    altered: Sequence[tuple[Any, Any]],
+) -> Iterator[str]:
     yield from _listing("altered", altered, lambda pair: _describe_change(*pair))
     yield from _listing("missing", missing, lambda event: f"{_describe(event)}{_index_note(event, ours)}")
     yield from _listing("too many", surplus, lambda event: f"{_describe(event)}{_count_note(event, ours, theirs)}")
