@@ -36,6 +36,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def spelling_of(name: str) -> str:
+    """Return what two spellings of a name share, such as `mailid` for `mailId` and `mail_id`."""
+    return re.sub(r"[^0-9a-z]", "", name.lower())
+
+
 def few(names: Sequence[str], most: int = 8) -> str:
     """Return the names as a list, such as `a, b and c`; of many, only the first and how many more."""
     shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]

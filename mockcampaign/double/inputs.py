@@ -21,7 +21,7 @@ from mockcampaign.model import (
 )
 from mockcampaign.policy import DEFAULT_CLIENT_ID
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import kind_of, short, unknown
+from mockcampaign.text import kind_of, short, spelling_of, unknown
 
 Duration = str | timedelta
 """Text such as `500ms`, `90s`, `10m`, `2h`, `3d` or `1d12h`, or a timedelta."""
@@ -122,6 +122,19 @@ def field_names_of(value: Collection[str] | object, name: str, known: Collection
         if one not in known and one.split(".")[0] not in known:
             raise MisuseError(f"{name}: {unknown('field', one, known)}")
     return tuple(value)
+
+
+def check_spelling(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> None:
+    """Raise `MisuseError` if no row has some of these fields, but one of another spelling, which is not compared."""
+    held = dict.fromkeys(str(name) for row in rows for name in row)
+    spelled = {spelling_of(name): name for name in held if name not in names}
+    other = {name: spelled[spelling_of(name)] for name in names if name not in held and spelling_of(name) in spelled}
+    if other:
+        [(name, found), *_] = other.items()
+        raise MisuseError(
+            f"processed: the rows have no field {name}, but {found}: did you mean it? "
+            "(allowed: the names of the events' fields)"
+        )
 
 
 ClientContents = str | Path | ClientDefinition | Mapping[int, ClientDefinition]

@@ -116,6 +116,11 @@ def test_rows_of_a_database(table: Table, delivered: CampaignFixture) -> None:
             "fields: unknown field 'mailID', did you mean 'mailId'? (allowed: type,",
         ),
         ({"processed": 250, "by": ["mailId"]}, "fields and by need the stored events, found their number"),
+        (
+            {"processed": [{"mail_id": "A"}], "fields": ["mailId"]},
+            "processed: the rows have no field mailId, but mail_id: did you mean it? (allowed: the names",
+        ),
+        ({"processed": [{"mail_id": "A"}]}, "processed: the rows have no field mailId, but mail_id: did you mean it?"),
         ({"fields": ["mailId"]}, "fields and by have no effect alone, allowed: with processed="),
     ],
 )

@@ -23,7 +23,7 @@ from mockcampaign.shape.field import Event, EventField, Role, with_value
 from mockcampaign.shape.moment import write_moment
 from mockcampaign.shape.placeholders import MAIL_IDS, Placeholder, named
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import short
+from mockcampaign.text import short, spelling_of
 from mockcampaign.wallclock import Stopwatch
 
 if TYPE_CHECKING:
@@ -170,11 +170,11 @@ class SqlProbe:
 
     def _field_of(self, column: str) -> EventField | None:
         """Return the field of events to which a column belongs: by its name in any spelling, or by its role."""
-        folded = _folded(column)
+        folded = spelling_of(column)
         fields = [field for shape in self._shapes for field in shape.fields]
         by_name = (field for field in fields if field.name == column)
-        by_spelling = (field for field in fields if _folded(field.name) == folded)
-        by_role = (field for field in fields if _folded(field.role) == folded and field.role is not Role.OTHER)
+        by_spelling = (field for field in fields if spelling_of(field.name) == folded)
+        by_role = (field for field in fields if spelling_of(field.role) == folded and field.role is not Role.OTHER)
         return next(chain(by_name, by_spelling, by_role), None)
 
 
@@ -289,10 +289,6 @@ def _missing_file(url: URL) -> str | None:
         return None
     path = url2pathname(urlsplit(url.database).path)
     return None if Path(path).exists() else path
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", name.lower())
 
 
 def _event(columns: Iterable[tuple[str, EventField | None, Any]]) -> Event:

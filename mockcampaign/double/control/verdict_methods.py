@@ -21,7 +21,7 @@ from mockcampaign.double.control.violations import (
     stored_difference,
     text_of,
 )
-from mockcampaign.double.inputs import field_names_of, rows_of
+from mockcampaign.double.inputs import check_spelling, field_names_of, rows_of
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.verdict import is_violation
 from mockcampaign.model import EventType
@@ -69,6 +69,8 @@ class VerdictMethods(SessionMethods):
             ledger, shapes = session.view.ledger, tuple(session.engine.shapes.values())
             stored, known = rows_of(processed), field_names(ledger, shapes)
             compared, identifying = field_names_of(fields, "fields", known), field_names_of(by, "by", known)
+            if not isinstance(stored, int):
+                check_spelling(stored, (*(compared or ()), *(identifying or ())) or known)
             found += stored_difference(ledger, stored, shapes, fields=compared, by=identifying)
         elif fields is not None or by is not None:
             raise MisuseError("fields and by have no effect alone, allowed: with processed=")
