@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -51,6 +51,13 @@ def unset_variables(command: str) -> list[str]:
     return [name for name in dict.fromkeys(_VARIABLE.findall(command)) if name not in os.environ]
 
 
+def unset_in_scenarios(texts: Iterable[str]) -> list[str]:
+    """Return the variables that scenarios read without a default, and that are not set here."""
+    names = dict.fromkeys(name for text in texts for name in _IN_SCENARIO.findall(text))
+    return [name for name in names if name not in os.environ]
+
+
+_IN_SCENARIO = re.compile(r"\$\{([A-Z_]+)\}")
 _VARIABLE = re.compile(r'"\$([A-Z_]+)"')
 
 

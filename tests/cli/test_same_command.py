@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -105,4 +106,19 @@ def test_commands_are_suggested_as_they_were_given(capsys: pytest.CaptureFixture
     assert suggested(printed)[1:] == [
         f"mockcampaign check {url}/hook --break-cmd 'true 1' --restore-cmd \"$RESTORE_COMMAND\" --probe URL"
     ]
+    assert (
+        "\n--break-cmd is not used by the selected rules\n--restore-cmd is not used by the selected rules\n" in printed
+    )
     assert f"{LINE}, after you have set RESTORE_COMMAND to the value, which may contain a secret\n" in printed
+
+
+def test_the_variables_that_written_scenarios_read_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHECK_BASIC_AUTH", "acme:s3cret")
+    with serve_consumer("responds-204") as url:
+        assert main("check", f"{url}/hook", "--rules", "responds-200", "--scenarios", str(tmp_path)) == 1
+    printed = capsys.readouterr().out
+    assert f"{LINE}, after you have set HOOK_USER and HOOK_PASSWORD to the values" in printed
+    assert suggested(printed)[-1] == f"mockcampaign run {tmp_path}"
+    assert "s3cret" not in printed

@@ -30,7 +30,7 @@ from mockcampaign.cli.parameters import FOLDER, Command, DurationType, Names, Wh
 from mockcampaign.cli.playing import clock_of, make_folder, reported, run_async, wire, write_scenarios
 from mockcampaign.cli.probe_options import check_probed
 from mockcampaign.cli.progress import Counting
-from mockcampaign.cli.same_command import same_command, unset_variables
+from mockcampaign.cli.same_command import same_command, unset_in_scenarios, unset_variables
 from mockcampaign.cli.terminal import (
     COULD_NOT_TELL,
     INTERRUPTED,
@@ -51,13 +51,14 @@ from mockcampaign.text import counted, few
 from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from mockcampaign.check.check import CheckRun, Progress
     from mockcampaign.check.examiner import Examination
     from mockcampaign.check.probes.end_state import StateSource
     from mockcampaign.check.probes.store_probe import Counter, StoreProbe
     from mockcampaign.check.settings import Settings
+    from mockcampaign.judging.fact import Need
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.shape.shape import Shape
     from mockcampaign.transport import Transport
@@ -296,7 +297,10 @@ def checked(
                     ids = f"{settings.shape.event_type}s of {counted(len(settings.shape.fields), 'field')} as captured"
                     replaced = replaced_fields(settings.shape)
                     ids += f", with pseudonyms for {few(replaced)} (--keep)" if replaced else ""
-                say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n")
+                unused = "".join(
+                    f"{option} is not used by the selected rules\n" for option in _unused(settings, options)
+                )
+                say(f"{counted(run.rules, 'rule')}, {bounds}, {ids}\n{unused}")
             watching = None if meanwhile is None else asyncio.create_task(meanwhile(run))
             try:
                 await run.finish()
@@ -337,7 +341,9 @@ def checked(
     print_lines(headline_lines(result, run.milliseconds), color)
     if not options["quiet"] and meanwhile is None:
         again = same_command(_NOT_REPEATED, _FROM_ENVIRONMENT, _COMMANDS, settings.authentication.secrets())
-        lines = next_lines(result, again, explain=options["explain"], folder=folder, variables=unset_variables(again))
+        lines = next_lines(
+            result, again, explain=options["explain"], folder=folder, variables=_unset(again, result, folder)
+        )
         print_lines(lines, color)
     reported(result, options["outputs"])
     if folder is not None:
@@ -416,6 +422,28 @@ def _urls(url: str, options: CheckArguments) -> list[str]:
 
     given = [url, options["probe_url"], options["state_url"]]
     return [*(one for one in given if one is not None), *(url_and_path(one)[0] for one in options["probe_counters"])]
+
+
+def _unset(again: str, result: RunResult, folder: Path | None) -> list[str]:
+    """Return the unset variables that the next commands read: the same one, and the scenarios in a folder."""
+    written = [] if folder is None else [finding.reproduce.scenario for finding in result.rules if finding.reproduce]
+    return [*unset_variables(again), *unset_in_scenarios(filter(None, written))]
+
+
+def _unused(settings: Settings, options: CheckArguments) -> Iterator[str]:
+    """Yield the options that no selected rule uses, though they are given."""
+    from mockcampaign.check.examiner import select
+
+    wanted = {need for rule in select(settings) for need in rule.needs}
+    given: tuple[tuple[str, Need, str | None], ...] = (
+        ("--restart-cmd", "restart command", options["restart_command"]),
+        ("--break-cmd", "break command", options["break_command"]),
+        ("--restore-cmd", "break command", options["restore_command"]),
+        ("--probe-state", "state", options["state_url"]),
+    )
+    for option, need, value in given:
+        if value is not None and need not in wanted:
+            yield option
 
 
 def _check_effects(options: CheckArguments) -> None:
