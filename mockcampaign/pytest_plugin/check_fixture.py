@@ -245,7 +245,10 @@ class CampaignCheck:
             if is_violation(finding, strict=strict) or (finding in inconclusive and finding not in not_reached)
         ]
         trouble = result.trouble if not failed else None
-        end = [*_not_reached(not_reached), *_headline(result)]
+        others = [*_hazards(result, failed), *_skipped(result)]
+        end = [*others, *_not_reached(not_reached), *_headline(result)]
+        if others and not (failed or trouble):
+            self._request.node.add_report_section("call", "campaign_check", "\n".join(end))
         subtests = self._subtests()
         if subtests is None:
             if failed or trouble:
@@ -277,13 +280,28 @@ def _skip(reason: str) -> None:
     pytest.skip(reason)
 
 
+def _hazards(result: RunResult, failed: list[Finding]) -> Iterator[str]:
+    """Yield a line for each hazard that does not fail the test, and so has no lines of its own."""
+    for finding in result.rules:
+        if finding.outcome == "warn" and not finding.known and finding not in failed:
+            yield f"  hazard {finding.id}  {finding.title}: {printable(finding.actual)}"
+
+
+def _skipped(result: RunResult) -> Iterator[str]:
+    return _by_reason([one for one in result.rules if one.outcome == "not-exercised"], "skipped")
+
+
 def _not_reached(findings: list[Finding]) -> Iterator[str]:
-    """Yield a line for each reason for which rules were not reached."""
+    return _by_reason(findings, "not reached")
+
+
+def _by_reason(findings: list[Finding], became: str) -> Iterator[str]:
+    """Yield a line for each reason for which rules have no result."""
     reasons: dict[str, list[str]] = {}
     for finding in findings:
         reasons.setdefault(finding.actual, []).append(finding.id)
     for reason, rules in reasons.items():
-        yield f"  {counted(len(rules), 'rule')} not reached: {few(rules)}: {printable(reason)}"
+        yield f"  {counted(len(rules), 'rule')} {became}: {few(rules)}: {printable(reason)}"
 
 
 def _make_folder(folder: Path) -> None:

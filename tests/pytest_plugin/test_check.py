@@ -68,6 +68,29 @@ def test_rules_that_are_not_reached_are_reported_once(inner: Inner) -> None:
     assert result.parseoutcomes()["failed"] == 1
 
 
+def test_hazards_and_skipped_rules_are_named(inner: Inner) -> None:
+    result = inner(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("strict", [False, True])
+        def test_it(campaign_check, strict):
+            async def accepts_everything(scope, receive, send):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+
+            rules = ["responds-200", "rejects-get-and-head", "stores-every-event"]
+            campaign_check(accepts_everything, "/hook", rules=rules, lifespan=False, strict=strict)
+        """,
+        "-rA",
+    )
+    text = result.stdout.str()
+    assert (
+        text.count("  hazard rejects-get-and-head  ") == 1
+    )  # with strict, it is a violation, and has lines of its own
+    assert text.count("  1 rule skipped: stores-every-event: ") == 2
+
+
 QUICK = ("acknowledgement", "batch")
 
 
