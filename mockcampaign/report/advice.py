@@ -496,6 +496,22 @@ def of_fields_not_stored(found: FieldsNotStored | None, how: Callable[[Sequence[
     return f"; no stored event has {', '.join(found.absent)}: if the consumer keeps only some fields, {how(found.kept)}"
 
 
+_RULES_OF_PATTERNS: Mapping[tuple[str, str], str] = {
+    ("missing", "shares-key"): "deduplicates-on-all-fields",
+    ("missing", "whole-batches"): "stores-before-acknowledging",
+    ("duplicate", "redelivered"): "once-after-lost-response",
+}
+"""Ids of the rules that a consumer most likely violates, by what missing or duplicate events have in common."""
+
+
+def of_stored(found: StoreDiffers) -> str | None:
+    """Return where the rule behind a difference is explained, or None if nothing suggests one."""
+    known = (_RULES_OF_PATTERNS.get((one.of, one.what)) for one in found.patterns)
+    general = "stores-every-event" if found.missing else "stores-fields-unchanged" if found.altered else None
+    rule = next(filter(None, known), general)
+    return None if rule is None else f"The rule behind it, and how to fix it: mockcampaign rules {rule}"
+
+
 def _lacking(name: str, counting: Sequence[str]) -> str:
     """Return what a deduplication key lacks: a field, or a part of one that counts without it."""
     field, _, part = name.partition(".")

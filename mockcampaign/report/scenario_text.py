@@ -228,6 +228,8 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
         yield [("         required  ", FAINT), (printable(finding.requirement), FAINT)]
         yield [("         expected  ", PLAIN), (printable(finding.expected), PLAIN)]
         yield [("         actual    ", PLAIN), (brief(seen(finding)), PLAIN)]
+        if finding.fix is not None:
+            yield [("         fix       ", FAINT), (printable(finding.fix), PLAIN)]
 
 
 def drill_lines(result: RunResult, what: str, *, verbosity: int = 0) -> Iterator[list[Styled]]:

@@ -11,13 +11,14 @@ from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached, W
 from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import compare
 from mockcampaign.judging.evidence import nothing_shown
+from mockcampaign.judging.fact import StoreDiffers
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import is_misdirected
 from mockcampaign.model import NoAuthentication
 from mockcampaign.report import sentences
-from mockcampaign.report.advice import of_fields_not_stored
+from mockcampaign.report.advice import of_fields_not_stored, of_stored
 from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
@@ -77,7 +78,7 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
     if mistake is not None:
         # The scenario or its URL is wrong, which is no failure of the consumer.
         findings = [
-            msgspec.structs.replace(one, outcome="not-exercised", actual=mistake, identity=None)
+            msgspec.structs.replace(one, outcome="not-exercised", actual=mistake, identity=None, fix=None)
             if one.outcome == "fail"
             else one
             for one in findings
@@ -99,6 +100,7 @@ def finding(
     """
     outcome, actual, evidence = _judge(expectation, ledger, now, webhook_ids, shapes)
     wanted = describe_claim(expectation.claim)
+    differs = _differs(expectation.claim, ledger, shapes) if outcome == "fail" and ledger is not None else None
     return Finding(
         id=expectation.name,
         title=f"{expectation.name}: {wanted}",
@@ -107,23 +109,27 @@ def finding(
         requirement=expectation.claim.requirement,
         expected=wanted,
         actual=actual,
-        identity=_identity(expectation.claim, ledger, shapes) if outcome == "fail" and ledger is not None else None,
+        identity=_identity(wanted, differs) if outcome == "fail" else None,
+        fix=None if differs is None else of_stored(differs),
         evidence=evidence,
         place=expectation.place,
     )
 
 
-def _identity(claim: Claim, ledger: Ledger, shapes: tuple[Shape, ...]) -> str:
+def _differs(claim: Claim, ledger: Ledger, shapes: tuple[Shape, ...]) -> StoreDiffers | None:
+    """Return how the stored events differ, if the claim is about them and not about their number."""
+    events = None if ledger.probed is None else ledger.probed[1].events
+    if not isinstance(claim, ConsumerExpectation) or not isinstance(claim.processed, str) or events is None:
+        return None
+    return compare(ledger, [bytes(event) for event in events], claim.by, shapes).seen()
+
+
+def _identity(wanted: str, differs: StoreDiffers | None) -> str:
     """Return the identity of a failed expectation: what was expected, and in which way the stored events differ.
 
     It contains no place, so that a scenario may be edited around it, and no numbers that were seen.
     """
-    wanted = describe_claim(claim)
-    events = None if ledger.probed is None else ledger.probed[1].events
-    if not isinstance(claim, ConsumerExpectation) or not isinstance(claim.processed, str) or events is None:
-        return wanted
-    difference = compare(ledger, [bytes(event) for event in events], claim.by, shapes)
-    return f"{wanted}: {difference.seen().identity}"
+    return wanted if differs is None else f"{wanted}: {differs.identity}"
 
 
 def _judge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.finding import Finding, Judgement
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import of_stored
 from mockcampaign.text import counted
 
 
@@ -20,10 +21,12 @@ def judge_store(difference: Difference, acknowledged: int, *, hint: str = "") ->
     return _finding(
         "fail" if difference else "pass" if acknowledged else "not-exercised",
         actual if difference or acknowledged else "no event was acknowledged",
+        # Fields that no stored event has are most likely not kept on purpose, as the hint says.
+        of_stored(difference.seen()) if difference and not hint else None,
     )
 
 
-def _finding(outcome: Judgement, actual: str) -> Finding:
+def _finding(outcome: Judgement, actual: str, fix: str | None = None) -> Finding:
     return Finding(
         id="processed",
         title="Each delivered event is stored once and unaltered",
@@ -33,6 +36,7 @@ def _finding(outcome: Judgement, actual: str) -> Finding:
         "store every acknowledged event exactly once (vendor's webhook guide).",
         expected="each delivered event once, unaltered",
         actual=actual,
+        fix=fix,
         evidence=(),
     )
 

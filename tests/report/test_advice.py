@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.judging.fact import (
     AnyFact,
     Confirmation,
@@ -15,6 +16,7 @@ from mockcampaign.judging.fact import (
     FieldChange,
     FieldsAltered,
     KeysOn,
+    Pattern,
     Reply,
     Response,
     Stimulus,
@@ -187,3 +189,27 @@ def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said
     example = EventDifference(kind="altered", event="", changes=(change,))
     for fact in (StoreDiffers(altered=1, examples=(example,)), FieldsAltered(changes=(change,))):
         assert advice.advice("any-rule", USUAL, (fact,)).startswith(said)
+
+
+SHARES_KEY = Pattern(of="missing", what="shares-key")
+WHOLE_BATCHES = Pattern(of="missing", what="whole-batches")
+REDELIVERED = Pattern(of="duplicate", what="redelivered")
+
+
+@pytest.mark.parametrize(
+    ("found", "rule"),
+    [
+        (StoreDiffers(missing=2, patterns=(SHARES_KEY,)), "deduplicates-on-all-fields"),
+        (StoreDiffers(missing=2, patterns=(WHOLE_BATCHES,)), "stores-before-acknowledging"),
+        (StoreDiffers(missing=2), "stores-every-event"),
+        (StoreDiffers(duplicate=2, patterns=(REDELIVERED,)), "once-after-lost-response"),
+        (StoreDiffers(altered=1), "stores-fields-unchanged"),
+    ],
+)
+def test_the_rule_behind_a_difference_is_one_of_the_catalogue(found: StoreDiffers, rule: str) -> None:
+    assert advice.of_stored(found) == f"The rule behind it, and how to fix it: mockcampaign rules {rule}"
+    assert rule in {one.id for one in CATALOGUE}
+
+
+def test_duplicates_that_were_sent_once_suggest_no_rule() -> None:
+    assert advice.of_stored(StoreDiffers(duplicate=2)) is None

@@ -52,6 +52,10 @@ def test_a_consumer_that_stores_events_twice_is_found_by_its_store_alone() -> No
             found = delivered(server, url)
             assert (found["verdict"], outcomes(found)["processed"]) == ("violated", "fail")
             assert found["findings"][-1]["actual"].startswith("100 duplicates")
+            behind = "The rule behind it, and how to fix it: mockcampaign rules once-after-lost-response"
+            assert found["findings"][-1]["fix"] == behind
+            [stored] = expected(server, {"consumer": {"processed": "exactly-once"}})["findings"]
+            assert (stored["outcome"], stored["fix"]) == ("fail", behind)
             allowed = verdict(server, "?allow=processed")
             assert (allowed["verdict"], allowed["findings"][-1]["known"]) == ("compliant", True)
         with running_server() as server:

@@ -90,8 +90,6 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     for result in violated if verbose else violated[:1]:
         say(f"\n{_taught(Path(result.file))}\n")
         print_scenario(result, verbose, quiet, color)
-    if violated:
-        say("  The rule behind it, and how to fix it: mockcampaign rules once-after-lost-response")
     if len(violated) > 1 and not verbose:
         say(f"  … and {len(violated) - 1} more like it (-v shows them)")
     checks = _check_bugs(1 if seed is None else seed, color)

@@ -98,3 +98,5 @@ def _lines(violation: Finding) -> Iterator[str]:
     yield f"{violation.id}: {printable(violation.actual)}"
     yield f"  required  {violation.requirement}"
     yield f"  expected  {violation.expected}"
+    if violation.fix is not None:
+        yield f"  fix       {violation.fix}"
