@@ -154,7 +154,7 @@ def execute(blocks: list[Block], frame: Frame, folder: Path) -> list[Executed]:
             start_new_session=True,
         )
     try:
-        shell.wait(300)
+        shell.wait(600)  # pages with several whole checks, on a busy machine
     finally:
         with contextlib.suppress(ProcessLookupError):  # nothing runs in the background
             os.killpg(shell.pid, signal.SIGKILL)
