@@ -87,7 +87,8 @@ def _distance(moment: str, now: int) -> str:
     return str(masked(round(datetime.fromisoformat(moment).timestamp() * 1_000), now))
 
 
-@pytest.mark.parametrize("bugs", [QUICK, pytest.param(BUGS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("bugs", [QUICK, BUGS])
 def test_another_process_finds_the_same_at_another_time(bugs: tuple[str, ...]) -> None:
     """Compare whole reports, with all journals."""
     first = reports("in-process", bugs, now=NOW, hash_seed=1)

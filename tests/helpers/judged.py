@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from checks import PATIENCE
 from consumers.started import COMMANDS, PASSWORD, USER, started
 from endpoints import unused_port
 from mockcampaign import wallclock
@@ -91,6 +92,7 @@ def settings(seed: int, **changes: Any) -> Settings:
         "now": wallclock.now() // SECOND * SECOND,
         "authentication": CREDENTIALS,
         "seed": seed,
+        "budget": PATIENCE,
     }
     return Settings(**(given | changes))
 

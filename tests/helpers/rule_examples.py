@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from checks import PATIENCE
 from consumers.started import PASSWORD, USER
 from endpoints import unused_port
 from mockcampaign import wallclock
@@ -158,6 +159,7 @@ async def check_example(block: Block, base: str) -> RunResult:
         "authentication": BasicAuthentication(USER, PASSWORD),
         "seed": 1,
         "examples": 3,
+        "budget": PATIENCE,
         "timeout": 10 * SECOND,
         "rules": (block.rule,),
         "restart_command": called(f"{url}/restart"),
@@ -187,7 +189,13 @@ async def wrong_examples(blocks: Iterable[Block], base: str) -> list[str]:
 
     found = list(blocks)
     said = await asyncio.gather(*(one(block) for block in found if block.rule not in ALONE))
-    said += [await one(block) for block in found if block.rule in ALONE]
+    for block in found:
+        if block.rule in ALONE:
+            # They depend on time, and a busy machine may hide it once.
+            attempts = [await one(block)]
+            while attempts[-1] is not None and len(attempts) < 3:
+                attempts.append(await one(block))
+            said.append(attempts[-1])
     return [text for text in said if text is not None]
 
 

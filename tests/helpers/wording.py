@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -150,7 +151,7 @@ def leaning_docstrings(place: str, source: str) -> Iterator[str]:
 
 def banned_names(place: str, source: str, allowed: Iterable[str] = ()) -> Iterator[str]:
     """Find names that contain a word that the glossary replaces."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 line = node.lineno
@@ -163,15 +164,20 @@ def banned_names(place: str, source: str, allowed: Iterable[str] = ()) -> Iterat
                 yield f"{place}:{line} names {name!r}: say {NAMES[word]}"
 
 
+@functools.lru_cache(maxsize=1)
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
     """Find the docstrings of modules, classes, functions and attributes, each with its line."""
-    for node in _docstring_nodes(ast.parse(source)):
+    for node in _docstring_nodes(_parsed(source)):
         yield node.lineno, str(node.value)
 
 
 def literals(source: str) -> Iterator[tuple[int, str]]:
     """Find the prose among a module's string literals. A value inside an f-string is shown as `{}`."""
-    tree = ast.parse(source)
+    tree = _parsed(source)
     skipped: set[ast.AST] = set(_docstring_nodes(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
