@@ -109,6 +109,8 @@ def test_start_an_outage_see_retries_end_it_and_see_the_backlog_drain(
 
     press(page, f"End outage of webhook {number}")
     told(page, f"The outage of webhook {number} has ended.")
+    # Without the line about its outage the row is lower, and the buttons are elsewhere.
+    page.get_by_role("button", name=f"Start outage of webhook {number}", exact=True).wait_for()
     press(page, f"Retry webhook {number} now")
     settled(page, attempts="64", delivered="153", pending="0")
     webhook(page, number).get_by_text("nothing to send").wait_for()
