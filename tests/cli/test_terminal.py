@@ -128,7 +128,8 @@ def test_the_demo_shows_its_progress(tmp_path: Path) -> None:
             pass  # how Linux says that the other end is closed
         os.close(terminal)
     assert process.returncode == 0
-    assert b"1/18 correct: deactivate-and-resume.scenario.yaml" in seen
+    # Which scenarios are seen in between depends on how fast they are.
+    assert re.search(rb"\b\d/18 correct: [\w-]+\.scenario\.yaml", seen)
     assert b"18/18 never-deduplicates: two-types.scenario.yaml" in seen
 
 
