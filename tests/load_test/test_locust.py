@@ -74,7 +74,7 @@ def test_a_master_and_two_workers_account_for_every_event(statuses: list[int], t
 @pytest.mark.slow
 def test_nothing_is_sent_by_locust_to_a_host_that_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
-    options = ("--headless", "-u", "1", "-t", "1s", "--host", "http://192.0.2.1")
+    options = ("--headless", "-u", "1", "-t", "5s", "--host", "http://192.0.2.1")
     process = locust(tmp_path, *options)
     shown, _ = process.communicate(timeout=60)
     assert "192.0.2.1 is not an allowed target" in shown
