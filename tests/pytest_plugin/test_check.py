@@ -84,10 +84,10 @@ def test_hazards_and_skipped_rules_are_named(inner: Inner) -> None:
         """,
         "-rA",
     )
-    # With strict, it is a violation, and has lines of its own.
-    assert result.stdout.str().count("  hazard rejects-get-and-head  ") == 1
-    # The summary of pytest may repeat it, after other words.
-    assert result.outlines.count("  1 rule skipped: stores-every-event: Needs a probe (--probe)") == 2
+    # With strict, it is a violation, and has lines of its own. The summary of some versions of pytest repeats them.
+    told, _, _ = result.stdout.str().partition("short test summary info")
+    assert told.count("  hazard rejects-get-and-head  ") == 1
+    assert told.count("  1 rule skipped: stores-every-event: Needs a probe (--probe)") == 2
 
 
 QUICK = ("acknowledgement", "batch")
