@@ -200,7 +200,7 @@ class Campaign:
             self._clock.show(self.now)
 
     def check_clock(self) -> None:
-        """Raise `CouldNotTellError` if the consumer's clock, if one follows, could not be led now."""
+        """Raise `ClockNotLedError` if the consumer's clock, if one follows, could not be led now."""
         if self._clock is not None:
             self._clock.check()
 

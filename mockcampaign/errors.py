@@ -78,6 +78,10 @@ class CouldNotTellError(MockcampaignError):
     """No verdict on the consumer is possible: our own trouble, or an unmet precondition."""
 
 
+class ClockNotLedError(CouldNotTellError):
+    """The consumer's clock cannot be led, so what it does is no evidence: nothing is sent to it."""
+
+
 class ConsumerUnreachableError(CouldNotTellError):
     """The first attempt at a consumer could not connect, without any outage."""
 

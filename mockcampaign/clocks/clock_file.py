@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mockcampaign import wallclock
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import ClockNotLedError, InvalidInputError
 from mockcampaign.whole_files import check_regular, check_writable, why_not, write_whole
 
 REAL_TIME = 0
@@ -53,7 +53,7 @@ class ClockFile:
             )
         try:
             clock.check()
-        except CouldNotTellError as error:
+        except ClockNotLedError as error:
             raise InvalidInputError(str(error)) from None
         return clock
 
@@ -68,14 +68,14 @@ class ClockFile:
         return wallclock.real_now() + self._offset
 
     def check(self) -> None:
-        """Raise `CouldNotTellError` if the file cannot be written now."""
+        """Raise `ClockNotLedError` if the file cannot be written now."""
         try:
             check_writable(self.path)
         except OSError as error:
             raise self._not_written(error) from None
 
     def create(self) -> None:
-        """Begin with real time if there is no file yet. Raises `CouldNotTellError` as `show` does."""
+        """Begin with real time if there is no file yet. Raises `ClockNotLedError` as `show` does."""
         if not self.path.exists() or not self.path.stat().st_size:
             self._write(REAL_TIME)
 
@@ -83,7 +83,7 @@ class ClockFile:
         """Let the consumers' clocks show a moment, in milliseconds since 1970, and run on from there.
 
         A clock that has come further since an earlier moment is left alone: no clock goes back while time goes on.
-        Raises `CouldNotTellError` if the file cannot be written.
+        Raises `ClockNotLedError` if the file cannot be written.
         """
         shown = self._shown
         if shown is None or (moment != shown and (moment < shown or self.now < moment)):
@@ -102,7 +102,7 @@ class ClockFile:
         self._shown = None
         try:
             self._write(REAL_TIME)
-        except CouldNotTellError as error:
+        except ClockNotLedError as error:
             _LOGGER.warning("mockcampaign: %s: the consumer's clock stays where it is", error)
 
     def _read(self) -> int:
@@ -132,5 +132,5 @@ class ClockFile:
             raise self._not_written(error) from None
         self._offset = offset
 
-    def _not_written(self, error: OSError) -> CouldNotTellError:
-        return CouldNotTellError(f"{self._place} {self.path}: cannot be written: {why_not(error)}")
+    def _not_written(self, error: OSError) -> ClockNotLedError:
+        return ClockNotLedError(f"{self._place} {self.path}: cannot be written: {why_not(error)}")

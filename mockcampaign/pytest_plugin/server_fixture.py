@@ -23,7 +23,7 @@ from mockcampaign.double.control.home import CampaignSettings, Home
 from mockcampaign.double.control.session import in_home
 from mockcampaign.double.inputs import ClientContents, Duration, clients_of, duration_of
 from mockcampaign.double.loops import AwaitableResult, Work, place
-from mockcampaign.errors import MisuseError
+from mockcampaign.errors import ClockNotLedError, MisuseError
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
 from mockcampaign.pytest_plugin.campaign_settings import settings_for
 from mockcampaign.server.app import server_app
@@ -50,7 +50,12 @@ class _Transport(WireTransport):
     before_request: Callable[[], object] = staticmethod(lambda: None)
 
     async def send(self, request: Request) -> Outcome:
-        self.before_request()
+        try:
+            self.before_request()
+        except ClockNotLedError:
+            raise
+        except Exception as error:
+            raise ClockNotLedError(f"clock.lead: a clock cannot be set: {type(error).__name__}: {error}") from error
         return await super().send(request)
 
 

@@ -16,7 +16,7 @@ from mockcampaign.durations import MOMENT_MAX
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.loop import MOMENTS_BETWEEN_YIELDS, Driver, Send
 from mockcampaign.engine.outbox import Attempt
-from mockcampaign.errors import MockcampaignError
+from mockcampaign.errors import ClockNotLedError, MockcampaignError
 from mockcampaign.model import Measured, NoResponse, Outcome, Request
 
 MEASURED_MAX = 10_000
@@ -64,6 +64,8 @@ class Pacer(Driver):
         """Tasks of `_moments` that a call of the REST API releases, too."""
         self._at_large: set[asyncio.Future[Outcome]] = set()
         self._wake = asyncio.Event()
+        self._clock_lost: ClockNotLedError | None = None
+        """Why an attempt outside of an advance was not made."""
         self._ended = ""
         """Why the pacer has ended; empty while it has not."""
         self._slept_for: int | None = None
@@ -88,7 +90,7 @@ class Pacer(Driver):
 
     def catch_up(self) -> None:
         """Carry out everything that is due by now in wall time, and set the exporter's clock to now."""
-        if not self._speed or self._advances:
+        if not self._speed or self._advances or self._ended:
             return
         until = self._before_next_halt(self._now())
         for _ in range(MOMENTS_BETWEEN_YIELDS):
@@ -160,11 +162,12 @@ class Pacer(Driver):
         return bool(self._idle) and (self.exporter.idle or self._or_when())
 
     async def run(self) -> None:
-        """Move time until the task is cancelled."""
+        """Move time until the task is cancelled. Raise `ClockNotLedError` if the consumer's clock cannot follow."""
         ended = "the server failed, and time stands still: reset it"
         try:
             while True:
                 self._wake.clear()
+                self._check_clock()
                 if self._advances:
                     await self._carry_out_advance()
                 elif self._speed:
@@ -178,6 +181,9 @@ class Pacer(Driver):
                     await self._sleep()
         except asyncio.CancelledError:
             ended = "the campaign has ended before the time had passed"
+            raise
+        except ClockNotLedError as error:
+            ended = f"{error}; time stands still until a reset"
             raise
         finally:
             self._ended = ended
@@ -237,7 +243,14 @@ class Pacer(Driver):
 
     def _conclude_at_large(self, attempt: Attempt, future: asyncio.Future[Outcome]) -> None:
         self._at_large.discard(future)
-        if not future.cancelled():
+        if future.cancelled():
+            return
+        error = future.exception()
+        if isinstance(error, ClockNotLedError):
+            self._clock_lost = error
+            self.exporter.abandon(attempt)
+            self._wake.set()
+        else:
             self.catch_up()
             self.exporter.complete_attempt_now(attempt, future.result())
             self.wake()
@@ -246,6 +259,7 @@ class Pacer(Driver):
         duration, done = self._advances[0]
         while self._at_large:
             await asyncio.wait(self._at_large)
+        self._check_clock()
         # Several advances may wait that are allowed one by one.
         end = min(self.exporter.clock.now + duration, MOMENT_MAX)
         await self.drive(self._before_next_halt(end))
@@ -256,6 +270,10 @@ class Pacer(Driver):
         self._anchor = (time.monotonic(), self.exporter.clock.now)
         if not done.done():
             done.set_result(None)
+
+    def _check_clock(self) -> None:
+        if self._clock_lost is not None:
+            raise self._clock_lost
 
     async def _sleep(self) -> None:
         self._is_saved()
@@ -276,9 +294,14 @@ class Pacer(Driver):
 
 
 async def outcome_of(send: Send, request: Request) -> Outcome:
-    """Send a request and return its outcome, also if sending fails on this side: others go on."""
+    """Send a request and return its outcome, also if sending fails on this side: others go on.
+
+    Raise `ClockNotLedError` if the consumer's clock does not follow, since nothing is its failure then.
+    """
     try:
         return await send(request)
+    except ClockNotLedError:
+        raise
     except MockcampaignError as error:
         return NoResponse("connect", str(error))  # such as no descriptor left; retried like any failure
     except Exception as error:

@@ -166,6 +166,8 @@ async def serve(options: ServeOptions, say: Say, complain: Say, log: Say, writer
         await serve_until_signalled(app, listening, tls_files=files, ready=ready, ending=served.closing.set)
         if served.lost is not None:
             raise served.lost
+        if served.clock_lost is not None:
+            raise served.clock_lost
     # After the calls, which the access log writes up to its end.
     say(_farewell(served))
 

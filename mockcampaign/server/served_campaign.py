@@ -22,7 +22,7 @@ from mockcampaign.engine.declared_faults import FaultInputError, When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Happened, Journal
 from mockcampaign.engine.journal_file import Heading, JournalWriter
-from mockcampaign.errors import InvalidInputError, MockcampaignError
+from mockcampaign.errors import ClockNotLedError, InvalidInputError, MockcampaignError
 from mockcampaign.events import Mailing
 from mockcampaign.faults import AnyFault, CallFault
 from mockcampaign.model import EventType, Fault, Outcome, Request, Webhook
@@ -259,8 +259,8 @@ class ServedCampaign:
         `clock` leads the consumer's clock.
 
         `writer` writes the journal, and a further one after each reset.
-        `stop` ends the server, because the state file can no longer be written. Raises `InvalidInputError` if the file
-        is damaged, and `StateLostError` if it cannot be written from the start.
+        `stop` ends the server, because the state file or the clock file can no longer be written. Raises
+        `InvalidInputError` if the state file is damaged, and `StateLostError` if it cannot be written from the start.
         """
         self._prologue = prologue
         self._state_file = state_file
@@ -315,6 +315,8 @@ class ServedCampaign:
             self._next_webhook_id = max(self._next_webhook_id, kept.sender.next_webhook_id)
             self._next_object_id = max(self._next_object_id, kept.next_object_id)
         self.users.reset(() if kept is None else kept.rotations)
+        self.clock_lost: ClockNotLedError | None = None
+        """Why time stands still; None unless the consumer's clock cannot follow."""
         self.unsupported: Counter[str] = Counter()
         """Number of calls of each operation of the vendor's that the double does not have."""
         journal = Journal(
@@ -512,7 +514,15 @@ class ServedCampaign:
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self.pacer.run())
-        self._task.add_done_callback(functools.partial(_report_failure, "time has stopped"))
+        self._task.add_done_callback(self._note_end_of_time)
+
+    def _note_end_of_time(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ClockNotLedError):
+            self.clock_lost = error
+            self._stop()
+        else:
+            _report_failure("time has stopped", task)
 
     async def _end_calls(self) -> None:
         """Interrupt the calls that wait when the server ends, while it can still respond to them."""

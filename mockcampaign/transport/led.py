@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.transport import Transport
@@ -19,9 +19,10 @@ class LedTransport:
     def faults(self) -> frozenset[type[Fault]]:
         return self._transport.faults
 
-    def send(self, request: Request) -> Awaitable[Outcome]:
+    async def send(self, request: Request) -> Outcome:
+        # Within what is awaited, so that whoever awaits it can take the attempt back: nothing was sent.
         self._show_time()
-        return self._transport.send(request)
+        return await self._transport.send(request)
 
     async def aclose(self) -> None:
         await self._transport.aclose()

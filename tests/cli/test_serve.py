@@ -23,6 +23,7 @@ from pytest_httpserver import HTTPServer
 
 from called_main import called_main
 from mockcampaign.cli import cli
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.shape_file import shape_yaml
 from mockcampaign.serving import check_tls_files, listen, serve_in_thread
@@ -115,6 +116,23 @@ def test_it_ends_within_two_seconds_while_a_consumer_owes_a_response(tmp_path: P
             activated(server, httpserver.url_for("/hook"))
             control(server, "/emit", {"type": "open"})
         assert "1 pending" in server.end()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pace", ["--speed=1", "--virtual"])
+def test_a_clock_file_that_breaks_is_the_last_line(tmp_path: Path, pace: str) -> None:
+    clock = tmp_path / "clocks" / "clock"
+    clock.parent.mkdir()
+    ClockFile(clock).create()
+    with serving(pace, "--quiet", "--clock", str(clock), folder=tmp_path) as server:
+        server.lines(1)  # where the state is
+        activated(server, "http://127.0.0.1:9/hook")
+        clock.parent.rename(tmp_path / "elsewhere")
+        control(server, "/emit", {"type": "open"})
+        said, _ = server.process.communicate(timeout=30)
+        lines = [line for line in said.splitlines() if "the consumer's clock stays where it is" not in line]
+        assert lines == [f"mockcampaign: --clock {clock}: cannot be written: No such file or directory"]
+        assert server.process.returncode == 3
 
 
 def test_every_option_is_an_environment_variable(tmp_path: Path) -> None:

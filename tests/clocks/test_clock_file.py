@@ -11,7 +11,7 @@ import pytest
 
 from mockcampaign import wallclock
 from mockcampaign.clocks.clock_file import ClockFile
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import ClockNotLedError, InvalidInputError
 from mockcampaign.policy import DAY, HOUR, SECOND
 
 REAL = 1_800_000_000_250
@@ -73,7 +73,7 @@ def test_a_released_clock_agrees_with_the_machine(clock: ClockFile) -> None:
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     clock = ClockFile(tmp_path / "nowhere" / "clock")
     for _ in range(2):
-        with pytest.raises(CouldNotTellError, match=r"^clock file .*: cannot be written: No such file or directory$"):
+        with pytest.raises(ClockNotLedError, match=r"^clock file .*: cannot be written: No such file or directory$"):
             clock.show(0)
 
 

@@ -194,3 +194,40 @@ def test_a_check_does_not_take_it_for_granted_that_the_consumer_reads_the_file(
     result = campaign_check(consumer_app(), "/hook", rules=["accepts-redelivered-batch"], clock=clock_file)
     assert result.notes == ("clock-assumed",)
     assert note("clock-assumed").startswith("it is assumed that the consumer's clock follows the file of --clock")
+
+
+def test_a_clock_file_that_breaks_during_a_check_is_no_death_of_the_consumer(
+    clock_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, is_broken = consumer_app(), False
+
+    async def consumer(scope: Any, receive: Any, send: Any) -> None:
+        """Accept nothing after a body that is too long, as the clock file breaks at the same time."""
+        nonlocal is_broken
+        lengths = [int(value) for name, value in scope.get("headers", ()) if name == b"content-length"]
+        is_broken = is_broken or max(lengths, default=0) > 1_000_000
+        if is_broken and scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await app(scope, receive, send)
+
+    def on_full_disk(path: Path, content: bytes) -> None:
+        if is_broken:
+            raise OSError(28, "No space left on device")
+        write_whole(path, content)
+
+    monkeypatch.setattr("mockcampaign.clocks.clock_file.write_whole", on_full_disk)
+
+    async def main() -> None:
+        transport = transport_to(consumer)
+        settings, clock = Settings(now=REAL, rules=("survives-oversized-body",)), ClockFile(clock_file, "--clock")
+        result = await check("http://consumer/hook", transport=transport, settings=settings, clock=clock)
+        await transport.aclose()
+        [found] = result.rules
+        assert (found.outcome, found.actual) == (
+            "could-not-tell",
+            f"--clock {clock_file}: cannot be written: No space left on device",
+        )
+
+    asyncio.run(main())

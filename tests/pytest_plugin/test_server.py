@@ -12,7 +12,7 @@ import requests
 
 from conftest import Inner
 from mockcampaign import Policy
-from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.errors import InvalidInputError, MisuseError, MockcampaignError
 from mockcampaign.pytest_plugin import CampaignFixture, CampaignServer
 from mockcampaign.serving import serve_in_thread
 from plugin_apps import App
@@ -110,6 +110,26 @@ def test_clocks_follow_the_server(campaign_server: CampaignServer, app: App, url
     campaign_server.run()
     moments = [delivery.at for delivery in campaign_server.deliveries]
     assert [moment for moment in moments if moment not in shown] == []
+
+
+def test_a_clock_that_cannot_be_set_is_no_failure_of_the_consumer(
+    campaign_server: CampaignServer, app: App, url: str
+) -> None:
+    class Clock:
+        is_broken = False
+
+        def move_to(self, target: Any) -> None:
+            if self.is_broken:
+                raise OSError("no space left")
+
+    campaign_server.clock.lead(Clock())
+    campaign_server.webhook("open", target=url)
+    campaign_server.emit("open", 2, over="2h")
+    Clock.is_broken = True
+    with pytest.raises(MockcampaignError, match=r"^clock\.lead: a clock cannot be set: OSError: no space left; time "):
+        campaign_server.run()
+    assert campaign_server.deliveries == []
+    assert app.events == []
 
 
 class TestMisuse:

@@ -10,7 +10,9 @@ from builders import CLIENT, START, Consumer, activated, exporter, happen
 from mockcampaign.durations import MOMENT_MAX
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.model import EventType, NoResponse, Outcome, Request
+from mockcampaign.engine.loop import drive
+from mockcampaign.errors import ClockNotLedError
+from mockcampaign.model import EventType, NoResponse, Outcome, Request, Responded
 from mockcampaign.policy import HOUR, SECOND
 from mockcampaign.server.pacer import Pacer, TimeStoppedError
 
@@ -61,6 +63,66 @@ def test_an_error_while_sending_is_the_outcome_of_that_attempt(speed: float) -> 
     assert [(outcome.phase, outcome.reason) for outcome in asyncio.run(main()) if isinstance(outcome, NoResponse)] == [
         ("connect", "mockcampaign could not send the request (UnicodeError)")
     ]
+
+
+@pytest.mark.parametrize("speed", [0, 1])
+def test_a_clock_file_that_cannot_be_written_is_no_failure_of_the_consumer(speed: float) -> None:
+    broken = True
+
+    async def send(request: Request) -> Outcome:
+        if broken:
+            raise ClockNotLedError("clock file: broken")
+        return Responded(200)
+
+    async def main() -> None:
+        nonlocal broken
+        box = exporter()
+        activated(box)
+        pacer = Pacer(box, send, speed=speed)
+        running = asyncio.create_task(pacer.run())
+        happen(box)
+        pacer.wake()
+        with pytest.raises(ClockNotLedError, match=r"^clock file: broken$"):
+            await running
+        with pytest.raises(TimeStoppedError, match=r"^clock file: broken; time stands still until a reset$"):
+            await pacer.advance(SECOND)
+        pacer.catch_up()
+        assert [entry for entry in box.journal.entries if isinstance(entry, Attempted)] == []
+        # The batch is still due, and number 1 is its first attempt.
+        broken = False
+        await drive(box, send, box.clock.now)
+        [entry] = [entry for entry in box.journal.entries if isinstance(entry, Attempted)]
+        assert (entry.first_number, entry.outcome) == (1, Responded(200))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_clock_file_that_breaks_during_an_advance_ends_it(number: int) -> None:
+    """Whichever attempt at a batch shows it."""
+    sent = 0
+
+    async def send(request: Request) -> Outcome:
+        nonlocal sent
+        sent += 1
+        if sent == number:
+            raise ClockNotLedError("clock file: broken")
+        return Responded(503)
+
+    async def main() -> None:
+        box = exporter()
+        activated(box)
+        pacer = Pacer(box, send, speed=1)
+        happen(box)
+        advancing = asyncio.create_task(pacer.advance(HOUR))
+        await turns(TURNS)
+        with pytest.raises(ClockNotLedError):
+            await pacer.run()
+        with pytest.raises(TimeStoppedError, match=r"^clock file: broken; time stands still until a reset$"):
+            await advancing
+        assert len([entry for entry in box.journal.entries if isinstance(entry, Attempted)]) == number - 1
+
+    asyncio.run(main())
 
 
 def test_an_advance_fails_when_the_pacer_is_stopped_before_and_after() -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from mockcampaign.clocks.clock_file import ClockFile
+from mockcampaign.engine.journal import Attempted, Verified
+from mockcampaign.errors import ClockNotLedError
 from mockcampaign.model import EventType, NoResponse, Outcome, Request
 from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
 from mockcampaign.server.app import server_app
@@ -161,6 +164,37 @@ def test_trouble_while_verifying_is_the_outcome(monkeypatch: pytest.MonkeyPatch)
         assert outcome == NoResponse("connect", "mockcampaign could not send the request (UnicodeError)")
 
     with_server(check)
+
+
+@pytest.mark.parametrize("speed", [0, 1])
+def test_a_clock_file_that_breaks_ends_the_server(speed: float, tmp_path: Path) -> None:
+    folder = tmp_path / "clocks"
+    folder.mkdir()
+    clock, stopped = ClockFile(folder / "clock", "--clock"), asyncio.Event()
+    said = f"--clock {clock.path}: cannot be written: No such file or directory"
+
+    async def main() -> None:
+        settings = ServerSettings(speed=speed)
+        served = ServedCampaign(Silent(), Users({7: ()}), settings, clock=clock, stop=stopped.set)
+        async with served.running():
+            webhook = served.campaign.create(EventType.OPEN, "http://127.0.0.1:9/", client_id=7)
+            served.campaign.activate(webhook)
+            folder.rename(tmp_path / "elsewhere")
+            with pytest.raises(ClockNotLedError, match=f"^{said}$"):
+                await served.campaign.verify(webhook)
+            served.campaign.emit(EventType.OPEN, client_id=7)
+            served.wake()
+            await stopped.wait()
+            assert str(served.clock_lost) == said
+            assert await reason(served.until_interrupted(served.pacer.advance(SECOND))) == (
+                503,
+                f"{said}; time stands still until a reset",
+            )
+            assert [entry for entry in served.campaign.journal.entries if isinstance(entry, Attempted | Verified)] == []
+            await served.reset()
+            assert served.clock_lost is None
+
+    asyncio.run(main())
 
 
 def test_the_responses_to_interrupted_calls_are_one_line() -> None:

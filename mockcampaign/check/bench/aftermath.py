@@ -6,7 +6,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import Poison
 from mockcampaign.check.examined import Examined, Unrepeatable, failed
 from mockcampaign.check.reproduce.curl import curl
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import ConsumerUnreachableError
 from mockcampaign.judging.fact import Died, Reply, Response, Stimulus
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Outcome
@@ -49,7 +49,7 @@ async def aftermath(
     replied = () if outcome is None else (Reply.of(outcome),)
     try:
         delivery = await bench.deliver(events, attempts=3)
-    except CouldNotTellError as gone:
+    except ConsumerUnreachableError as gone:
         return failed(Died(after=before, replies=replied, reason=str(gone)), curl=commands)
     if delivery.accepted:
         return None

@@ -59,9 +59,9 @@ class CampaignClock:
         """Set the clocks that follow to the current virtual time."""
         now = self._milliseconds()
         if self._led and now != self._shown:
-            self._shown = now
             for clock in self._led:
                 clock.move_to(to_datetime(now))
+            self._shown = now  # not before: a clock that could not be set is set at the next request
 
     def release(self) -> None:
         """Let no clock follow any more, and restore the clocks of this process and of consumers that read a file."""

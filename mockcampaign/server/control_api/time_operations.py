@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
 
 from mockcampaign.durations import MOMENT_MAX, format_duration, format_moment
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import InvalidInputError
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Duration, Id, NoFields, about
-from mockcampaign.server.served_campaign import CallInterruptedError
 
 SPEED_MAX = 1_000_000.0
 
@@ -57,21 +54,10 @@ async def _advance(call: Call, request: AdvanceRequest) -> ClockView:
             f"{format_duration(MOMENT_MAX - call.served.campaign.now)}, or a reset"
         )
     campaign = call.served.campaign
-    with _leading():
-        campaign.check_clock()  # before time passes, since the consumer's failures would be ours
+    campaign.check_clock()  # before time passes
     await call.served.pacer.advance(request.by.value)
-    with _leading():
-        campaign.show_time()
+    campaign.show_time()
     return _view(call)
-
-
-@contextlib.contextmanager
-def _leading() -> Iterator[None]:
-    """Let a clock file that cannot be written be a response. Raises `CallInterruptedError`."""
-    try:
-        yield
-    except CouldNotTellError as error:
-        raise CallInterruptedError(503, str(error)) from None
 
 
 def _set_speed(call: Call, request: SpeedRequest) -> ClockView:

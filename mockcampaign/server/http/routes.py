@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from mockcampaign.errors import InvalidInputError, RejectedError, WrongFieldsError
+from mockcampaign.errors import ClockNotLedError, InvalidInputError, RejectedError, WrongFieldsError
 from mockcampaign.faults import ApiCutResponse, ApiTimeout, CallFault, RejectedCall
 from mockcampaign.policy import INT64_MAX, Policy
 from mockcampaign.server.http.guard import API_HEADERS, adding
@@ -304,6 +304,8 @@ class Performer:
                 served.save()
         except StateLostError as error:
             served.end(error)
+            raise RequestRejectedError(503, str(error)) from None
+        except ClockNotLedError as error:
             raise RequestRejectedError(503, str(error)) from None
         except CallInterruptedError as error:
             raise RequestRejectedError(error.status, str(error)) from None
