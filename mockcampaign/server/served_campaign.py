@@ -264,7 +264,8 @@ class ServedCampaign:
         """
         self._prologue = prologue
         self._state_file = state_file
-        self._clock = clock
+        self.clock = clock
+        """The clock file of the consumer, whose clock follows it; None if there is none."""
         self._writer = writer
         self._close_journal: Callable[[], object] = int
         self._stop = stop
@@ -343,7 +344,7 @@ class ServedCampaign:
             keeper=state_file,
             kept=None if kept is None else kept.sender,
             make_rows=in_memory if state_file is None else kept_in(state_file),
-            clock=self._clock,
+            clock=self.clock,
         )
         self.campaign.state_file = state_file
         if state_file is not None:

@@ -7,13 +7,16 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judged import checked_by_url
+from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.judging.finding import Finding
 from mockcampaign.model import BasicAuthentication, NoAuthentication
+from mockcampaign.policy import DEFAULT_START, HOUR
 from mockcampaign.samples.consumer import serve_consumer
 from mockcampaign.server.background.verdict_jobs import JOBS_KEPT
 from mockcampaign.transport.targets import AllowedTargets
@@ -53,6 +56,50 @@ def ended(server: Server, body: dict[str, Any]) -> dict[str, Any]:
     view: dict[str, Any] = server.control("GET", f"/checks/{started(server, body)}?wait=60s").json()
     assert view["status"] == "ended", view
     return view
+
+
+def test_the_clock_file_of_the_server_leads_the_consumer(tmp_path: Path) -> None:
+    with serve_consumer() as url:
+        body = check_of(url, rules=["accepts-redelivered-batch"], serverClock=True)
+        with running_server() as server:
+            answer = server.control("POST", "/check", body)
+            assert (answer.status_code, answer.json()["error"]) == (
+                400,
+                "serverClock: the server has no clock file, allowed: one given with --clock, or by the scenario of "
+                "--scenario",
+            )
+        (tmp_path / "clocks").mkdir()
+        clock = Noting(tmp_path / "clocks" / "clock", "--clock")
+        with running_server(clock=clock) as server:
+            server.advance("1h")
+            before = list(clock.shown)
+            view = ended(server, body)
+            report = server.control("GET", f"/checks/{view['id']}/report.json").json()
+            # The command line and fixtures add the same note, and release the clock as well.
+            assert (report["notes"], view["verdict"]) == (["clock-assumed"], "compliant")
+            assert len(set(clock.shown)) > len(set(before))
+            assert clock.path.read_text() == "+0.000\n"
+            server.advance("1h")
+            assert clock.shown[-1] == DEFAULT_START + 2 * HOUR
+            assert abs(clock.now - clock.shown[-1]) < HOUR
+            clock.path.parent.rename(tmp_path / "elsewhere")
+            answer = server.control("POST", "/check", body)
+            assert (answer.status_code, answer.json()["error"]) == (
+                503,
+                f"--clock {clock.path}: cannot be written: No such file or directory",
+            )
+
+
+class Noting(ClockFile):
+    """Notes each moment that it shows."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        super().__init__(path, place)
+        self.shown: list[int] = []
+
+    def show(self, moment: int) -> None:
+        super().show(moment)
+        self.shown.append(moment)
 
 
 def shown(findings: list[Finding]) -> list[tuple[str, str, str | None]]:

@@ -68,6 +68,8 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     """Where the consumer reports what it has stored. Without it, the rules that need it are skipped."""
     server_probe: bool = False
     """Whether the probe that the server was started with reports what the consumer has stored."""
+    server_clock: bool = False
+    """Whether the clock file that the server was started with leads the consumer's clock until the check ends."""
     state: StateAt | None = None
     """Where the consumer reports its end state. Without it, the rule about the newest event is skipped."""
     counters: list[CounterAt] = []

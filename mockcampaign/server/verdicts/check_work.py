@@ -32,12 +32,14 @@ from mockcampaign.transport.wire import WireTransport
 _LIST = "mockcampaign rules"
 """The command that lists rules and families, which are too many for a message."""
 
+_NO_CLOCK = "the server has no clock file, allowed: one given with --clock, or by the scenario of --scenario"
+
 
 def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
     """Return the check that a caller asks for. Imports and shapes take a moment, so this runs in a thread.
 
-    Raises `InvalidInputError`, which begins with the name of the field, and `MissingExtraError` without the packages of
-    the check.
+    Raises `InvalidInputError`, which begins with the name of the field, `MissingExtraError` without the packages of the
+    check, and `ClockNotLedError` if the clock file cannot be written.
     """
     request.check()
     with naming_extras():
@@ -52,6 +54,11 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
     consumer = served.consumer if request.server_probe else None
     if request.server_probe and consumer is None:
         raise InvalidInputError(f"serverProbe: {NO_PROBE}")
+    clock = served.clock if request.server_clock else None
+    if request.server_clock:
+        if clock is None:
+            raise InvalidInputError(f"serverClock: {_NO_CLOCK}")
+        clock.check()
     settings = _settings(request, served.campaign.targets, consumer)
     try:
         total = len(select(settings))
@@ -83,6 +90,7 @@ def prepare_check(served: ServedCampaign, request: CheckRequest) -> PreparedJob:
                 probe=probe,
                 state=_state(request, transport, settings),
                 counters=_counters(request, transport, settings.timeout),
+                clock=clock,
                 on_progress=show,
                 on_examined=note,
             )
