@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from mockcampaign.samples.consumer import serve_consumer
 from mockcampaign.server.consumer_probe import ProbeOptions
@@ -206,3 +208,36 @@ def test_a_secret_in_the_store_is_masked_and_fields_that_it_lacks_are_named(http
     assert said[2].endswith(said[0])
     assert "no stored event" not in str(found)
     assert secret not in str(found)
+
+
+@pytest.mark.parametrize(("selection", "is_read_first"), [("", True), ("?mailing={mailingId}", False)])
+def test_what_is_delivered_while_the_probe_is_read_may_be_in_its_response(selection: str, is_read_first: bool) -> None:
+    stored: list[Any] = []
+
+    def hook(request: Request) -> Response:
+        stored.extend(request.get_json())
+        return Response()
+
+    with HTTPServer(threaded=True) as consumer:
+        consumer.expect_request("/hook").respond_with_handler(hook)
+        with running_server(probe=ProbeOptions(url=consumer.url_for(f"/stored{selection}"))) as server:
+
+            def probe(request: Request) -> Response:
+                before = json.dumps(stored)
+                server.control("POST", "/emit", {"type": "open", "count": 3})
+                server.advance("1m")
+                return Response(before if is_read_first else json.dumps(stored), content_type="application/json")
+
+            consumer.expect_request("/stored").respond_with_handler(probe)
+            server.activated(consumer.url_for("/hook"))
+            server.control("POST", "/emit", {"type": "open", "count": 2})
+            server.advance("1m")
+            found = verdict(server)
+            [judged] = expected(server, {"consumer": {"processed": "exactly-once"}})["findings"]
+            compared = server.control("GET", "/stored").json()
+    assert (found["verdict"], found["findings"][-1]["actual"]) == (
+        "compliant",
+        "2 acknowledged events, each stored once and unaltered",
+    )
+    assert found["deliveries"]["delivered"] > 2
+    assert (judged["outcome"], compared["summary"]) == ("pass", "")

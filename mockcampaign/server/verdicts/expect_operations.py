@@ -79,7 +79,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
             reading = await read_store(consumer, campaign)
         except CouldNotTellError as error:
             trouble = str(error)
-    entries = list(campaign.journal.entries) if reading is None else reading.entries
+    entries = list(campaign.journal.entries)
     dropped = campaign.journal.dropped
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
@@ -147,14 +147,23 @@ def _judged(
     reading: StoreReading | None,
 ) -> tuple[list[Finding], DeliveryCounts]:
     from mockcampaign.scenario.judge import finding
+    from mockcampaign.scenario.plan import ConsumerExpected
 
-    ledger, shapes = Ledger.of(entries), shapes_of(campaign)
-    deliveries = ledger.deliveries
+    ledger, stored = Ledger.of(entries), Ledger()
     if reading is not None:
-        ledger.note(ledger.next_position, _probed(campaign, ledger, reading))
-    return [
-        finding(one, ledger, campaign.now, webhook_ids=webhook_ids, shapes=shapes) for one in expectations
-    ], deliveries
+        stored = Ledger.of(reading.entries)
+        stored.note(stored.next_position, _probed(campaign, stored, reading))
+    found = [
+        finding(
+            one,
+            stored if isinstance(one, ConsumerExpected) else ledger,
+            campaign.now,
+            webhook_ids=webhook_ids,
+            shapes=shapes_of(campaign),
+        )
+        for one in expectations
+    ]
+    return found, ledger.deliveries
 
 
 def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:

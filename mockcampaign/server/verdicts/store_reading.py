@@ -11,13 +11,14 @@ import msgspec
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.probes.question import Found, Question
-from mockcampaign.engine.journal import Entry, Happened
+from mockcampaign.engine.journal import Attempted, Entry, Happened, serial_ranges
+from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import canonical, events_in
 from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import BUILTIN, Difference, compare
 from mockcampaign.judging.ledger import Ledger
-from mockcampaign.model import EventType
+from mockcampaign.model import INTERRUPTED, EventType
 from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.shape.shape import Shape
@@ -27,7 +28,7 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     """The stored events, and how they differ from those that the journal shows."""
 
     entries: list[Entry]
-    """The journal with which they are compared."""
+    """The journal with which they are compared: see `_as_asked`."""
     found: Found
     acknowledged: int
     """Number of acknowledged events in the journal."""
@@ -38,16 +39,50 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReading:
     """Ask the probe, and compare its response. Raises `CouldNotTellError` if it cannot be compared."""
-    # Compared is what the probe was asked for, so that an event that occurs meanwhile is not missed.
-    asked = list(campaign.journal.entries) if consumer.probe.selection.placeholders else None
+    asked, position = list(campaign.journal.entries), campaign.journal.next_position
     try:
-        question = None if asked is None else await asyncio.to_thread(_question, asked, campaign)
+        selects = bool(consumer.probe.selection.placeholders)
+        question = await asyncio.to_thread(_question, asked, campaign) if selects else None
         found = await consumer.probe.ask(question)
     except CouldNotTellError as error:
         # The message may quote the consumer, and so a secret.
         raise CouldNotTellError(campaign.masking.text(str(error))) from None
-    entries = list(campaign.journal.entries) if asked is None else asked
+    entries = _as_asked(asked, position, campaign)
     return await asyncio.to_thread(_compared, entries, found, consumer.fields, shapes_of(campaign))
+
+
+def _as_asked(asked: list[Entry], position: int, campaign: Campaign) -> list[Entry]:
+    """Return the journal as it was when the probe was asked, at a position, and what was sent since or is on its way.
+
+    The response may contain that or not, as if nobody had acknowledged it.
+    """
+    journal = campaign.journal
+    since = journal.entries[max(0, position - journal.dropped) :]
+    states = map(campaign.delivery_state, campaign.webhooks.all())
+    return [
+        *asked,
+        *(entry for entry in since if isinstance(entry, Happened)),
+        *(
+            msgspec.structs.replace(entry, outcome=INTERRUPTED)
+            for entry in since
+            if isinstance(entry, Attempted) and not entry.simulated
+        ),
+        *(_unacknowledged(state) for state in states if isinstance(state, Attempt)),
+    ]
+
+
+def _unacknowledged(attempt: Attempt) -> Attempted:
+    return Attempted(
+        at=attempt.started_at,
+        webhook_id=attempt.webhook_id,
+        serials=serial_ranges(attempt.events),
+        first_number=attempt.number,
+        count=1,
+        interval=0,
+        took=0,
+        outcome=INTERRUPTED,
+        redelivered=serial_ranges(attempt.redelivered),
+    )
 
 
 def shapes_of(campaign: Campaign) -> tuple[Shape, ...]:

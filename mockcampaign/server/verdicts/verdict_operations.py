@@ -56,17 +56,15 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
     consumer, campaign = call.served.consumer, call.campaign
     stored, trouble = list[Finding](), None
     if consumer is None:
-        entries = list(campaign.journal.entries)
         stored = [STORE_NOT_JUDGED]
     else:
         try:
             reading = await read_store(consumer, campaign)
-            entries = reading.entries
             stored = [judge_store(reading.difference, reading.acknowledged, hint=reading.hint)]
         except CouldNotTellError as error:
-            entries, trouble = list(campaign.journal.entries), str(error)
+            trouble = str(error)
     dropped = campaign.journal.dropped
-    (rules, _, inconclusive), deliveries = await asyncio.to_thread(_judged, entries)
+    (rules, _, inconclusive), deliveries = await asyncio.to_thread(_judged, list(campaign.journal.entries))
     known = tuple(map(Known, allow))
     findings = [marked(finding, known) for finding in (*rules, *masked(stored, campaign))]
     trouble = trouble or dropped_trouble(dropped) or inconclusive
