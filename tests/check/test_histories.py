@@ -133,6 +133,13 @@ def test_a_failing_history_is_found_and_replayed_by_its_number(bug: str) -> None
     assert replayed.fingerprint == coverage.fingerprint
 
 
+def test_histories_that_wait_for_a_reading_are_judged_though_no_event_is_left() -> None:
+    finding, coverage = examined("never-deduplicates", histories=200, events=80)
+    assert (finding.outcome, coverage.failed) == ("fail", 3), finding.actual
+    finding, coverage = examined(None, histories=200, events=80)
+    assert (finding.outcome, coverage.not_compared) == ("not-exercised", 0), finding.actual
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bug", HISTORY_BUGS)
 def test_5000_histories_find_each_history_bug(bug: str) -> None:

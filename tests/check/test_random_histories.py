@@ -11,6 +11,7 @@ import requests
 from checks import checked
 from commands import mockcampaign
 from conftest import Inner
+from mockcampaign.check.rules.random_histories import group_size
 from mockcampaign.judging.finding import Finding
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
@@ -26,6 +27,10 @@ def found(bug: str | None, **settings: object) -> Finding:
 
 def steps_of(scenario: str) -> list[str]:
     return [line[4:].partition(":")[0] for line in scenario.splitlines() if line.startswith("  - ")]
+
+
+def test_readings_become_rare_but_no_search_of_hours_fills_the_memory() -> None:
+    assert [group_size(count) for count in (1, 100, 101, 2_000, 5_000, 5_005, 10**9)] == [20, 20, 20, 400, *[1_000] * 3]
 
 
 def test_no_random_history_fails_a_correct_consumer() -> None:

@@ -45,10 +45,6 @@ class BudgetReachedError(SkipRule):
     """The check has made as many events as it may."""
 
 
-class TimeIsUpError(BudgetReachedError):
-    """A rule has searched for as long as it may."""
-
-
 class EventBudget:
     """Counts the events of a whole check. An event that is delivered repeatedly counts once."""
 

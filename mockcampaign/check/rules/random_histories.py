@@ -6,7 +6,7 @@ import msgspec
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_distinguish, must_store
-from mockcampaign.check.bench.event_budget import BudgetReachedError, TimeIsUpError
+from mockcampaign.check.bench.event_budget import BudgetReachedError
 from mockcampaign.check.examined import Examined, Unrepeatable, failed, passed
 from mockcampaign.check.histories.coverage import journal_fingerprint
 from mockcampaign.check.histories.history_steps import History
@@ -36,8 +36,9 @@ SEARCHING = 0.7
 REDUCING_MAX = 60_000
 """Greatest part of the rule's time that is left for that, in milliseconds."""
 
-GROUP_LEAST, GROUP_PART = 20, 5
-"""One reading of the store judges so many histories, or this part of all so far: a store grows, and so do readings."""
+GROUP_LEAST, GROUP_PART, GROUP_MOST = 20, 5, 1_000
+"""One reading of the store judges so many histories, or this part of all so far: a store grows, and so do readings.
+A history takes 75 KB of memory until it is judged, so that there is a limit."""
 
 REDUCING_FROM = 1_000_000_000
 """Number from which on the benches that reduce a history are numbered: none repeats the events of another."""
@@ -69,6 +70,11 @@ class _OneReading:
 
     async def ask(self, question: Question | None = None) -> Found:
         return await self._probe.ask(question) if self.selection.placeholders else self._found
+
+
+def group_size(count: int) -> int:
+    """Return how many histories one reading judges after this number of all."""
+    return min(max(GROUP_LEAST, count // GROUP_PART), GROUP_MOST)
 
 
 async def _play(bench: Bench, history: History) -> bool:
@@ -114,8 +120,7 @@ class _Search:
             self._seen.not_compared += 1
         if occurred:
             self._group.append((number, history, other))
-        is_due = len(self._group) >= max(GROUP_LEAST, self.count // GROUP_PART)
-        return await self.judge() if is_due else None
+        return await self.judge() if len(self._group) >= group_size(self.count) else None
 
     async def judge(self) -> tuple[int, History, Difference] | None:
         """Return the first history since the last time after which the store differs, once it has settled."""
@@ -154,8 +159,10 @@ async def _survives(bench: Bench) -> Examined:
     while found is None and search.count < wanted and not search.is_time_up:
         try:
             found = await search.play(search.count + 1)
-        except TimeIsUpError:
-            break
+        except BudgetReachedError:
+            found = await search.judge()  # what was played shows something, too
+            if found is None:
+                raise
     found = found or await search.judge()
     if found is None and search.count < wanted and not bench.settings.soaks:
         return passed(Confirmed(what=Confirmation.HISTORIES_ENDED_WELL_IN_TIME, count=search.count))
