@@ -70,7 +70,7 @@ _SHARED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]"
     ),
     "--timeout": click.option(
-        "--timeout", type=DurationType(), default="10s", show_default=True, help="Time-out of the sender."
+        "--timeout", type=DurationType(least=1), default="10s", show_default=True, help="Time-out of the sender."
     ),
     "--settle": click.option(
         "--settle",

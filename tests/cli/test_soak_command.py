@@ -40,7 +40,7 @@ def test_a_soak_stops_at_the_first_failing_history(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_soak_of_a_correct_consumer_ends_with_its_time(tmp_path: Path) -> None:
-    status, said = soaked(None, tmp_path, "--for", "3s", "--every", "500ms")
+    status, said = soaked(None, tmp_path, "--for", "3s", "--every", "1s")
     assert status == 0
     assert said.count("Histories: ") >= 2
     assert "--history" not in said

@@ -19,6 +19,7 @@ from mockcampaign.cli.options import (
 )
 from mockcampaign.cli.parameters import FOLDER, Command, DurationType
 from mockcampaign.cli.terminal import print_lines, use_color
+from mockcampaign.policy import SECOND
 
 if TYPE_CHECKING:
     from mockcampaign.check.check import CheckRun
@@ -51,8 +52,12 @@ _FIXED: dict[str, Any] = {
 
 @click.command(cls=Command)
 @click.argument("url")
-@click.option("--for", "budget", type=DurationType(), default="1h", show_default=True, help="Wall time of the search.")
-@click.option("--every", type=DurationType(), default="1m", show_default=True, help="Wall time between two tables.")
+@click.option(
+    "--for", "budget", type=DurationType(least=1), default="1h", show_default=True, help="Wall time of the search."
+)
+@click.option(
+    "--every", type=DurationType(least=SECOND), default="1m", show_default=True, help="Wall time between two tables."
+)
 @shared_options("--probe", "--probe-command", "--probe-events", "--probe-fields")
 @shared_options("--type", "--like", "--shape", "--keep")
 @credential_options("CHECK")
