@@ -129,7 +129,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         delivered=delivered,
         all_accepted=all_accepted,
         probe=probe,
-        by=bench.settings.probe_fields or bench.shape.top_names
+        fields=bench.settings.probe_fields or bench.shape.top_names
         if rule.about == "fields"
         else sorted(bench.store.shown_fields),
         shape_of=bench.settings.shape_of,

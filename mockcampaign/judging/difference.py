@@ -143,12 +143,12 @@ def sent_events(happened: Iterable[Happened]) -> dict[int, bytes]:
 def compare(
     ledger: Ledger,
     stored: Sequence[bytes],
-    by: Sequence[str] | None = None,
+    fields: Sequence[str] | None = None,
     shape: Shapes = BUILTIN,
     *,
     identified_by: Sequence[str] | None = None,
 ) -> Difference:
-    """Return how the stored events differ from the delivered ones; only the fields in `by` count, or all.
+    """Return how the stored events differ from the delivered ones; only these `fields` count, or all.
 
     Names of fields in objects have dots between them. A stored event is an altered form of a missing one if both are
     equal in the fields of `identified_by` (default: those that identify a mail in the shape). An event that was sent
@@ -156,9 +156,9 @@ def compare(
     """
     payloads = sent_events(ledger.happened)
     stored = list(map(comparable, stored))
-    if by is not None:
-        payloads = {serial: _only(event, by) for serial, event in payloads.items()}
-        stored = [_only(event, by) for event in stored]
+    if fields is not None:
+        payloads = {serial: _only(event, fields) for serial, event in payloads.items()}
+        stored = [_only(event, fields) for event in stored]
     sent = Counter(payloads[serial] for serial in ledger.attempted if serial in payloads)
     # Several webhooks may have delivered one event, which the consumer recognises, and stores once.
     delivered = Counter(payloads[serial] for serial in set(ledger.delivered()) if serial in payloads)

@@ -121,7 +121,7 @@ def _differs(claim: Claim, ledger: Ledger, shapes: tuple[Shape, ...]) -> StoreDi
     events = None if ledger.probed is None else ledger.probed[1].events
     if not isinstance(claim, ConsumerExpectation) or not isinstance(claim.processed, str) or events is None:
         return None
-    return compare(ledger, [bytes(event) for event in events], claim.by, shapes).seen()
+    return compare(ledger, [bytes(event) for event in events], claim.fields, shapes).seen()
 
 
 def _identity(wanted: str, differs: StoreDiffers | None) -> str:
@@ -259,18 +259,18 @@ def judge_consumer(
         return verdict(fits(probed.count, claim.processed)), str(probed.count), (position,)
     if events is None:  # `load` rejects this, so the journal is of another scenario
         return "not-exercised", "the probe in the journal reports no events, only their number", (position,)
-    difference = compare(ledger, events, claim.by, shapes)
+    difference = compare(ledger, events, claim.fields, shapes)
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":
         wrong = bool(difference)
     summary = sentences.difference_of(difference.seen()) if wrong else _all_delivered(ledger.deliveries.delivered)
-    if wrong and difference.altered and claim.by is None:
+    if wrong and difference.altered and claim.fields is None:
         summary += of_fields_not_stored(fields_not_stored(ledger, events), _compared_by)
     return verdict(not wrong), summary, (*ledger.evidence(), position)
 
 
 def _compared_by(fields: Sequence[str]) -> str:
-    return f"compare only these with by: [{', '.join(fields)}]"
+    return f"compare only these with fields: [{', '.join(fields)}]"
 
 
 def _all_delivered(number: int) -> str:

@@ -285,7 +285,7 @@ def test_a_scenario_of_any_captured_shape_runs_by_itself(
         policy=Policy(body_prefix=shape.body.prefix, body_suffix=shape.body.suffix),
         delivered={webhook.id: 1},
         probe=Probe(url="http://x/processed", events="@"),
-        by=shape.top_names,
+        fields=shape.top_names,
         shape_of=lambda _: shape,
     )
     path = tmp_path / "again.scenario.yaml"

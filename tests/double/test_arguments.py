@@ -63,7 +63,9 @@ CALLS: dict[str, Callable[[CampaignFixture, Any], object]] = {
     "assert_compliant: allow": lambda campaign, value: campaign.assert_compliant(allow=value),
     "assert_compliant: processed": lambda campaign, value: campaign.assert_compliant(processed=value),
     "assert_compliant: fields": lambda campaign, value: campaign.assert_compliant(processed=[], fields=value),
-    "assert_compliant: by": lambda campaign, value: campaign.assert_compliant(processed=[], by=value),
+    "assert_compliant: identified_by": lambda campaign, value: campaign.assert_compliant(
+        processed=[], identified_by=value
+    ),
     "delivered": lambda campaign, value: campaign.delivered(value),
     "deliveries": lambda campaign, value: campaign.deliveries(value),
     "payload": lambda campaign, value: campaign.payload(value),

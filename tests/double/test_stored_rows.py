@@ -46,7 +46,9 @@ def said(delivered: CampaignFixture, processed: Any, **given: Any) -> str:
     return str(raised.value).splitlines()[0]
 
 
-@pytest.mark.parametrize("given", [{"fields": FIVE}, {"by": ["mailId", "created"]}, {"by": ["mailId"], "fields": FIVE}])
+@pytest.mark.parametrize(
+    "given", [{"fields": FIVE}, {"identified_by": ["mailId", "created"]}, {"identified_by": ["mailId"], "fields": FIVE}]
+)
 def test_a_table_of_some_fields(table: Table, delivered: CampaignFixture, given: dict[str, Any]) -> None:
     rows = [{"id": number, **row} for number, row in enumerate(table.rows())]
     delivered.assert_compliant(processed=rows, **given)
@@ -57,15 +59,15 @@ def test_a_table_of_some_fields(table: Table, delivered: CampaignFixture, given:
 def test_an_altered_field_is_seen_only_if_it_is_compared(table: Table, delivered: CampaignFixture) -> None:
     rows = table.rows()
     rows[3]["device"] = "toaster"
-    delivered.assert_compliant(processed=rows, by=["mailId", "created"])
-    for given in ({"fields": FIVE}, {"fields": FIVE, "by": ["mailId", "created"]}):
+    delivered.assert_compliant(processed=rows, identified_by=["mailId", "created"])
+    for given in ({"fields": FIVE}, {"fields": FIVE, "identified_by": ["mailId", "created"]}):
         assert said(delivered, rows, **given).startswith("processed: 1 event is altered")
 
 
 def test_fields_that_identify_an_event_without_its_mail(table: Table, delivered: CampaignFixture) -> None:
     rows = table.rows(("recipientId", "created", "device"))
     rows[3]["device"] = "toaster"
-    given = {"fields": ["device"], "by": ["recipientId", "created"]}
+    given = {"fields": ["device"], "identified_by": ["recipientId", "created"]}
     assert said(delivered, rows, **given).startswith("processed: 1 event is altered: device ")
 
 
@@ -109,19 +111,22 @@ def test_rows_of_a_database(table: Table, delivered: CampaignFixture) -> None:
         ({"processed": [("A", 5)]}, "processed[0] is a tuple, allowed: the stored events"),
         ({"processed": [{}, {"created": object()}]}, "processed[1] is an event that is no JSON ("),
         ({"processed": [], "fields": "mailId"}, "fields is 'mailId', allowed: a list of fields such as"),
-        ({"processed": [], "by": [1]}, "by is [1], allowed: a list of fields such as"),
-        ({"processed": [], "by": []}, "by: no fields, allowed: at least one"),
+        ({"processed": [], "identified_by": [1]}, "identified_by is [1], allowed: a list of fields such as"),
+        ({"processed": [], "identified_by": []}, "identified_by: no fields, allowed: at least one"),
         (
             {"processed": [], "fields": ["mailID"]},
             "fields: unknown field 'mailID', did you mean 'mailId'? (allowed: type,",
         ),
-        ({"processed": 250, "by": ["mailId"]}, "fields and by need the stored events, found their number"),
+        (
+            {"processed": 250, "identified_by": ["mailId"]},
+            "fields and identified_by need the stored events, found their number",
+        ),
         (
             {"processed": [{"mail_id": "A"}], "fields": ["mailId"]},
             "processed: the rows have no field mailId, but mail_id: did you mean it? (allowed: the names",
         ),
         ({"processed": [{"mail_id": "A"}]}, "processed: the rows have no field mailId, but mail_id: did you mean it?"),
-        ({"fields": ["mailId"]}, "fields and by have no effect alone, allowed: with processed="),
+        ({"fields": ["mailId"]}, "fields and identified_by have no effect alone, allowed: with processed="),
     ],
 )
 def test_wrong_arguments_of_a_verdict(delivered: CampaignFixture, given: dict[str, Any], message: str) -> None:

@@ -341,7 +341,7 @@ def projecting(*fields: str, twice: bool = False) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("app", "by", "differs"),
+    ("app", "fields", "differs"),
     [
         (projecting("mailId", "created"), "[mailId, created]", None),
         (projecting("mailId", "created"), "[created, mailId]", None),
@@ -351,14 +351,15 @@ def projecting(*fields: str, twice: bool = False) -> Any:
         (projecting("created"), "[created]", None),
     ],
 )
-def test_events_are_compared_by_fields(tmp_path: Path, app: Any, by: str, differs: str | None) -> None:
+def test_events_are_compared_by_fields(tmp_path: Path, app: Any, fields: str, differs: str | None) -> None:
     steps = ("emit: {type: open, count: 20, over: 1h}", "run: until-idle")
-    plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{consumer: {{processed: exactly-once, by: {by}}}}}")
+    expected = f"expect: {{consumer: {{processed: exactly-once, fields: {fields}}}}}"
+    plan = own_plan(tmp_path, "http://x.test", *steps, expected)
     _, findings = played(plan, AsgiTransport(app))
     [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
     assert finding.outcome == ("pass" if differs is None else "fail")
-    assert finding.expected == f"exactly-once, by {by[1:-1]}"
-    assert finding.identity == (None if differs is None else f"exactly-once, by {by[1:-1]}: {differs}")
+    assert finding.expected == f"exactly-once, fields {fields[1:-1]}"
+    assert finding.identity == (None if differs is None else f"exactly-once, fields {fields[1:-1]}: {differs}")
 
 
 def test_an_identity_contains_nothing_that_was_seen(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ from mockcampaign.scenario.language.plain_values import Bounds, DurationBounds
             "headers retry-after: 5, via: no, date: yes",
         ),
         (ConsumerExpectation(processed=Bounds(at_least=3)), "at least 3"),
-        (ConsumerExpectation(processed="exactly-once", by=("mailId", "type")), "exactly-once, by mailId, type"),
+        (ConsumerExpectation(processed="exactly-once", fields=("mailId", "type")), "exactly-once, fields mailId, type"),
     ],
 )
 def test_numbers_have_their_units(claim: Claim, text: str) -> None:

@@ -108,13 +108,13 @@ def test_a_query_reads_the_stored_events(tmp_path: Path) -> None:
     with contextlib.closing(Database(tmp_path / "x.db")) as database:
         query = "SELECT * FROM events WHERE mailing_id = :mailingId"
         probe = f'{{sql: "{database.url}", query: "{query}"}}'
-        plan = plan_with(tmp_path, probe, "processed: exactly-once, by: [mailId, created]")
+        plan = plan_with(tmp_path, probe, "processed: exactly-once, fields: [mailId, created]")
         with databases.all_closed():
             assert violated(plan, database.app) == []
         [found] = violated(plan_with(tmp_path, probe, "processed: exactly-once"), database.app, seed=3)
         assert "; no stored event has " in found
-        assert "if the consumer keeps only some fields, compare only these with by: [" in found
+        assert "if the consumer keeps only some fields, compare only these with fields: [" in found
         assert set(found.rpartition("[")[2].removesuffix("]").split(", ")) == {"mailId", "mailingId", "created"}
-        losing = plan_with(tmp_path, probe.replace(" = :", " + 0 < :"), "processed: exactly-once, by: [mailId]")
+        losing = plan_with(tmp_path, probe.replace(" = :", " + 0 < :"), "processed: exactly-once, fields: [mailId]")
         [found] = violated(losing, database.app, seed=2)
         assert found.startswith("5 events are missing")

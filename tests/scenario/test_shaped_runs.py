@@ -97,7 +97,7 @@ EXACT = (
        "at": 1},
       {"is": "open", "to": {"email": "a.b@example.com", "name": "Ann"}, "id": 4711, "cc": "", "sale": 7, "at": 2}]'}""",
     "run: until-idle",
-    "expect: {hook: {delivered: 2}, consumer: {processed: exactly-once, by: [to.email, to.name, at]}}",
+    "expect: {hook: {delivered: 2}, consumer: {processed: exactly-once, fields: [to.email, to.name, at]}}",
 )
 ADDRESSED = """{
   fields: {to.email: recipient, cc: recipient-address, id: other, sale: mailing},

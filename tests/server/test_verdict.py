@@ -204,7 +204,7 @@ def test_a_secret_in_the_store_is_masked_and_fields_that_it_lacks_are_named(http
     assert "***" in found[0]["findings"][-1]["actual"]
     said = [*(one["findings"][-1]["actual"].partition("only some fields, ")[2] for one in of_some), summary]
     assert said[0].startswith("start the server with --probe-fields ")
-    assert said[1].startswith("compare only these with by: [")
+    assert said[1].startswith("compare only these with fields: [")
     assert said[2].endswith(said[0])
     assert "no stored event" not in str(found)
     assert secret not in str(found)

@@ -111,14 +111,14 @@ class ScenarioWriter:
         delivered: Mapping[int, int],
         all_accepted: Collection[int] = (),
         probe: Probe | None,
-        by: Sequence[str],
+        fields: Sequence[str],
         shape_of: Callable[[EventType], Shape | None],
         routes: Routes = NO_ROUTES,
         leads_clock: bool = False,
     ) -> str | None:
         """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
-        It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares events `by` these fields.
+        It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares these `fields`.
         `shape_of` returns the shape of events of a type; captured ones become part of the scenario. A comment says
         which `routes` are needed, and whether a clock is led, since a scenario contains neither. Return None if the
         file would be too long.
@@ -149,7 +149,7 @@ class ScenarioWriter:
             )
             total = self._events.total()
             expected.append(
-                f"consumer: {{processed: exactly-once, by: [{', '.join(map(yaml_text, sorted(by)))}]}}"
+                f"consumer: {{processed: exactly-once, fields: [{', '.join(map(yaml_text, sorted(fields)))}]}}"
                 if len(self._events) == total
                 # It is not documented whether identical events of one batch count once or several times.
                 else f"consumer: {{processed: {{at_least: {len(self._events)}, at_most: {total}}}}}"

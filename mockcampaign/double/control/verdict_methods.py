@@ -45,15 +45,15 @@ class VerdictMethods(SessionMethods):
         allow: Collection[str] = (),
         processed: Rows | int | None = None,
         fields: Collection[str] | None = None,
-        by: Collection[str] | None = None,
+        identified_by: Collection[str] | None = None,
     ) -> None:
         """Raise AssertionError if the consumer has violated a rule, or if no request has reached it.
 
         With `strict`, a violated "should" rule fails too. `allow` names rules that the consumer may violate.
         `processed` are the events that the consumer has stored: each delivered event must be among them, once and
         unaltered. It may be their number as well. `fields` names the fields that the rows have, if these are not all;
-        others are not compared. `by` names those that identify an event, if a row has no id of a mail; without
-        `fields`, only these are compared. Names of fields in objects have dots between them.
+        others are not compared. `identified_by` names those that identify an event, if a row has no id of a mail;
+        without `fields`, only these are compared. Names of fields in objects have dots between them.
 
         Raises `MisuseError` for anything else, and for fields that no event has.
         """
@@ -68,12 +68,15 @@ class VerdictMethods(SessionMethods):
         if processed is not None:
             ledger, shapes = session.view.ledger, tuple(session.engine.shapes.values())
             stored, known = rows_of(processed), field_names(ledger, shapes)
-            compared, identifying = field_names_of(fields, "fields", known), field_names_of(by, "by", known)
+            compared, identifying = (
+                field_names_of(fields, "fields", known),
+                field_names_of(identified_by, "identified_by", known),
+            )
             if not isinstance(stored, int):
                 check_spelling(stored, (*(compared or ()), *(identifying or ())) or known)
-            found += stored_difference(ledger, stored, shapes, fields=compared, by=identifying)
-        elif fields is not None or by is not None:
-            raise MisuseError("fields and by have no effect alone, allowed: with processed=")
+            found += stored_difference(ledger, stored, shapes, fields=compared, identified_by=identifying)
+        elif fields is not None or identified_by is not None:
+            raise MisuseError("fields and identified_by have no effect alone, allowed: with processed=")
         if found:
             raise AssertionError(text_of(found))
 

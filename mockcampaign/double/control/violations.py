@@ -56,21 +56,23 @@ def stored_difference(
     shapes: tuple[Shape, ...],
     *,
     fields: tuple[str, ...] | None = None,
-    by: tuple[str, ...] | None = None,
+    identified_by: tuple[str, ...] | None = None,
 ) -> list[Finding]:
     """Return a violation if the stored events differ from the delivered ones. `shapes` are the captured ones.
 
-    Compared are `fields`, and the fields in `by`, which identify an event; or all.
+    Compared are `fields`, and the fields in `identified_by`, which identify an event; or all.
     """
     hint = ""
     if isinstance(stored, int):
-        if fields or by:
-            raise MisuseError("fields and by need the stored events, found their number: allowed with processed=rows")
+        if fields or identified_by:
+            raise MisuseError(
+                "fields and identified_by need the stored events, found their number: allowed with processed=rows"
+            )
         difference = Difference.of_counts(len(set(ledger.delivered())), len(ledger.attempted), stored)
     else:
-        compared = tuple(dict.fromkeys((*(by or ()), *(fields or ())))) or None
+        compared = tuple(dict.fromkeys((*(identified_by or ()), *(fields or ())))) or None
         rows = [canonical(event) for event in stored]
-        difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=by)
+        difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=identified_by)
         if compared is None and difference.altered:
             hint = of_fields_not_stored(fields_not_stored(ledger, rows), lambda kept: f"pass fields={list(kept)}")
     return [judge_store(difference, len(set(ledger.delivered())), hint=hint)] if difference else []

@@ -48,9 +48,9 @@ def describe_claim(claim: Claim) -> str:
             return format_duration(claim.limit)
         case VerifiedAs(wanted=outcome):
             return str(outcome)
-        case ConsumerExpectation(processed=processed, by=by):
+        case ConsumerExpectation(processed=processed, fields=fields):
             wanted = processed if isinstance(processed, str) else _number(processed)
-            return wanted if by is None else f"{wanted}, by {', '.join(by)}"
+            return wanted if fields is None else f"{wanted}, fields {', '.join(fields)}"
         case ApiExpectation():
             return ", ".join(_api(claim))
         case _:

@@ -195,15 +195,15 @@ class ConsumerExpectation(msgspec.Struct, frozen=True, kw_only=True):
     processed: Processed | Number | Bounds
     """`exactly-once`: every delivered event once and unaltered; `at-least-once`: none lost or altered; or the number of
     stored events. The number does not include events of other runs if the probe reports events."""
-    by: tuple[str, ...] | None = None
-    """Fields by which events are compared, such as `[mailId, created]` or `[user.id]` (default: all). Others are not
-    compared: name the fields that the consumer keeps, since a field that it does not keep counts as altered."""
+    fields: tuple[str, ...] | None = None
+    """Fields that the probe reports, such as `[mailId, created]` or `[user.id]` (default: all). Others are not
+    compared: a field that the consumer leaves out on purpose would count as altered."""
 
     def __post_init__(self) -> None:
-        if self.by is not None and not isinstance(self.processed, str):
-            raise InvalidInputError("by: needs `processed`, allowed: exactly-once or at-least-once")
-        if self.by == ():
-            raise InvalidInputError("by: no fields, allowed: at least one")
+        if self.fields is not None and not isinstance(self.processed, str):
+            raise InvalidInputError("fields: needs `processed`, allowed: exactly-once or at-least-once")
+        if self.fields == ():
+            raise InvalidInputError("fields: none are named, allowed: at least one")
 
     @property
     def requirement(self) -> str:

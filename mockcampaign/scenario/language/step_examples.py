@@ -179,7 +179,7 @@ STEP_EXAMPLES = {
         latest: {outcome: 200, events: 50}
         delivered_within: 1m
         recovered_within: 10s
-      consumer: {processed: exactly-once, by: [mailId, created]}
+      consumer: {processed: exactly-once, fields: [mailId, created]}
 """,
 }
 """Value of `steps` in an example of each step."""
@@ -216,7 +216,7 @@ steps:
   - activate: clicks
   - emit: {type: click, count: 250}
   - run: until-idle
-  - expect: {clicks: {delivered: 250}, consumer: {processed: exactly-once, by: [ref, user.id, at]}}
+  - expect: {clicks: {delivered: 250}, consumer: {processed: exactly-once, fields: [ref, user.id, at]}}
 """
 
 USE_EXAMPLE = """\

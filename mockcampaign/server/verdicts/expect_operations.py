@@ -84,7 +84,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
     findings, deliveries = await asyncio.to_thread(
-        _judged, campaign, entries, [_by(one, fields) for one in probed], webhook_ids, reading
+        _judged, campaign, entries, [_with_fields(one, fields) for one in probed], webhook_ids, reading
     )
     findings, trouble = masked(findings, campaign), trouble or dropped_trouble(dropped)
     return VerdictView(
@@ -127,15 +127,15 @@ def _probe_kind(consumer: ConsumerProbe | None) -> ProbeKind | None:
     return "events" if consumer.probe.reports_events else "number"
 
 
-def _by(expectation: Expectation, fields: Sequence[str]) -> Expectation:
+def _with_fields(expectation: Expectation, fields: Sequence[str]) -> Expectation:
     """Return the expectation; of the consumer's store by the fields that the probe reports, if it names no others."""
     from mockcampaign.scenario.plan import ConsumerExpected
 
-    if not isinstance(expectation, ConsumerExpected) or not fields or expectation.claim.by is not None:
+    if not isinstance(expectation, ConsumerExpected) or not fields or expectation.claim.fields is not None:
         return expectation
     if not isinstance(expectation.claim.processed, str):
         return expectation
-    claim = msgspec.structs.replace(expectation.claim, by=tuple(fields))
+    claim = msgspec.structs.replace(expectation.claim, fields=tuple(fields))
     return msgspec.structs.replace(expectation, claim=claim)
 
 
