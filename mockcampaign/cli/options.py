@@ -61,7 +61,9 @@ _SHARED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         "--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell)."
     ),
     "--probe-events": click.option(
-        "--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]"
+        "--probe-events",
+        metavar="JMESPATH",
+        help="Path to the list of events in the response.  [default: @]",
     ),
     "--probe-count": click.option(
         "--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +16,21 @@ from mockcampaign import json_text
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
-from mockcampaign.text import short
+from mockcampaign.text import SHOWN_MAX, few, short
 
 PROBE_BYTES_MAX = 256 * 1024 * 1024
 """Largest response that a probe may give. Half of a response would look as if the consumer had lost the other half."""
 
 TOO_LONG = "response longer than "
 """How the reason begins for which a transport ends a response that is too long."""
+
+WHOLE = "@"
+"""JMESPath of the whole response."""
+
+DEPTH_MAX, NAMES_MAX = 4, 100
+"""How deep, and among how many fields of each object, a message looks for the events."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 HOW_TO_SELECT = "let the probe select events by placeholders (documentation, “Check your consumer”)"
 """Advice for a probe that reports too much."""
@@ -45,11 +55,11 @@ class ProbeReading(msgspec.Struct, frozen=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """A URL that reports what the consumer has stored. Exactly one of `events` and `count` is set."""
+    """A URL that reports what the consumer has stored: `events`, or `count` for their number."""
 
     url: str
     events: str | None = None
-    """JMESPath of the list of events in the response."""
+    """JMESPath of the list of events in the response (default: the whole response)."""
     count: str | None = None
     """JMESPath of the number of events in the response."""
 
@@ -106,31 +116,77 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         return CouldNotTellError(f"probe {shown_url(self.url)}: {why}")
 
 
-def found_in(response: Any, whose: str, *, events: str | None = None, count: str | None = None) -> list[Any] | int:
+NAME_IT = "name one as {} of the probe, a JMESPath; default: the whole response"
+"""Advice about a response that has deeper inside what a probe should report."""
+
+
+def found_in(
+    response: Any, whose: str, *, events: str | None = None, count: str | None = None, advice: str = NAME_IT
+) -> list[Any] | int:
     """Return what a JMESPath selects: a list that contains events, or with `count` a whole number.
 
     A consumer may have stored things that are not events. The list contains them too; `events_in` leaves them out.
 
-    Raises `CouldNotTellError` if the JMESPath selects anything else. Its message begins with `whose`.
+    Raises `CouldNotTellError` if the JMESPath selects anything else. Its message begins with `whose`, and says which
+    lists, or numbers, there are in the response. `advice` says how to select one.
     """
-    expression = events or count or "@"
+    expression = events or count or WHOLE
     found = searched(response, whose, expression)
+    where = "the response is" if expression == WHOLE else f"{expression!r} selects"
     if count is not None:
-        if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-            raise CouldNotTellError(f"{whose}: {expression!r} selects {shown(found)}, expected a whole number")
-        return found
+        if not _is_number(found):
+            inside = _inside(response, _is_number, "numbers", advice.format("count"))
+            raise CouldNotTellError(f"{whose}: {where} {shown(found)}, expected a whole number{inside}")
+        return int(found)
     if not isinstance(found, list):
-        raise CouldNotTellError(f"{whose}: {expression!r} selects {shown(found)}, expected a list of events")
+        inside = _inside(response, _is_list, "lists", advice.format("events"))
+        raise CouldNotTellError(f"{whose}: {where} {shown(found)}, expected a list of events{inside}")
     if found and not any(isinstance(element, dict) for element in found):
         raise CouldNotTellError(
-            f"{whose}: {expression!r} selects a list whose element 0 is {shown(found[0])}, expected a list of events"
+            f"{whose}: {where} a list whose element 0 is {shown(found[0])}, expected a list of events"
         )
     return found
 
 
+def _is_number(found: object) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and found >= 0
+
+
+def _is_list(found: object) -> bool:
+    return isinstance(found, list)
+
+
+def _inside(response: object, fits: Callable[[object], bool], what: str, advice: str) -> str:
+    """Return which values of a kind there are in a response, by JMESPath, and what to do about it."""
+    paths = _paths(response, fits)
+    return f"; {what} in it: {few(paths)} ({advice})" if paths else ""
+
+
+def _paths(response: object, fits: Callable[[object], bool]) -> list[str]:
+    """Return the paths of values in the objects of a response, the outermost first, as far as somebody would look."""
+    level: list[tuple[str, object]] = [("", response)]
+    found: list[str] = []
+    for _ in range(DEPTH_MAX):
+        inner = [
+            (f"{path}.{_written(name)}".removeprefix("."), value)
+            for path, values in level
+            if isinstance(values, dict)
+            for name, value in itertools.islice(values.items(), NAMES_MAX)
+            if len(name) <= SHOWN_MAX
+        ]
+        found += [path for path, value in inner if fits(value)]
+        level = inner[:NAMES_MAX]
+    return found
+
+
+def _written(name: str) -> str:
+    """Return the name of a field as JMESPath writes it."""
+    return name if _IDENTIFIER.fullmatch(name) else json_text.encode(name).decode()
+
+
 def searched(response: Any, whose: str, expression: str) -> Any:
     """Return what a JMESPath selects. Raises `CouldNotTellError`, whose message begins with `whose`, if it fails."""
-    if expression == "@":
+    if expression == WHOLE:
         return response
     try:
         # JMESPath knows no other classes of lists.

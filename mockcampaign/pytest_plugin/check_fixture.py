@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,15 +16,11 @@ import pytest
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.end_state import CallableState, StateSource, UrlState
-from mockcampaign.check.probes.probe_making import close_probe
-from mockcampaign.check.probes.question import Found as ProbeReading
-from mockcampaign.check.probes.sql_probe import SqlProbe
+from mockcampaign.check.probes.probe_making import close_probe, make_probe
 from mockcampaign.check.probes.store_probe import (
     CallableProbe,
-    CommandProbe,
     Counter,
     StoreProbe,
-    UrlProbe,
     counter_at,
     parameters_of,
 )
@@ -33,7 +29,6 @@ from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.double.consumer_targets import Target, Targets
 from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
-from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.fact import NotReached
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
@@ -191,22 +186,25 @@ class CampaignCheck:
 
     async def _source(self, url: str, options: CheckOptions, settings: Settings) -> StoreProbe | None:
         probe, timeout = options.get("probe"), settings.timeout
-        if (probe_sql := options.get("probe_sql")) is not None:
-            engine, query = probe_sql
-            return SqlProbe(engine, query, settings.shapes, timeout=timeout)
-        count = options.get("probe_count")
-        events = None if count is not None else options.get("probe_events", "@")
-        if "probe_command" in options:
-            return CommandProbe(options["probe_command"], events=events, count=count, timeout=timeout)
-        if probe is None:
-            return None
-        if isinstance(probe, str):
-            return UrlProbe(Probe(url=urljoin(url, probe), events=events, count=count), self._targets, timeout=timeout)
+        if probe is None or isinstance(probe, str):
+            engine, query = options.get("probe_sql") or (None, None)
+            return make_probe(
+                self._targets,
+                url=None if probe is None else urljoin(url, probe),
+                command=options.get("probe_command"),
+                sql=engine,
+                query=query,
+                events=options.get("probe_events"),
+                count=options.get("probe_count"),
+                shapes=settings.shapes,
+                timeout=timeout,
+                is_running=False,
+            )
         asked = self._idle_call(probe, "probe", timeout)
 
-        async def ask(**values: Any) -> ProbeReading:
+        async def ask(**values: Any) -> Any:
             found = await asked(**values)
-            return found if isinstance(found, int) else list(found)
+            return found if isinstance(found, int | Mapping) else list(found)
 
         wanted = parameters_of(probe, "probe")
         first = await ask(**{one.parameter: None for one in wanted})

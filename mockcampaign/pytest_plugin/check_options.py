@@ -46,9 +46,9 @@ class CheckOptions(TypedDict, total=False):
     probe_command: str
     """A command that prints the stored events as JSON, instead of `probe`."""
     probe_events: str
-    """JMESPath to the events in the response of the probe's URL (default: `@`)."""
+    """JMESPath of the list of events in the response of the probe (default: the whole response)."""
     probe_count: str
-    """JMESPath to the number of events, instead of `probe_events`."""
+    """JMESPath of their number in it, instead of `probe_events`."""
     probe_sql: tuple[Any, str]
     """A synchronous engine of SQLAlchemy, or the URL of one, and the query that returns the stored events, such as
     `SELECT … WHERE mailing_id = :mailingId`, instead of `probe`."""
@@ -63,7 +63,7 @@ class CheckOptions(TypedDict, total=False):
     does.
     Without it, the rule about the newest event is skipped."""
     states: str
-    """JMESPath to the states in the response of the URL of `state` (default: `@`)."""
+    """JMESPath of the states in the response of the URL of `state` (default: the whole response)."""
     type: EventType | str
     """Type of the events (default: `open`, or that of `like`)."""
     like: Path | str | Mapping[str, Any] | Sequence[Mapping[str, Any]]

@@ -9,13 +9,12 @@ import msgspec
 
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.probe_making import close_probe
+from mockcampaign.check.probes.probe_making import close_probe, make_probe
 from mockcampaign.check.probes.question import Question
-from mockcampaign.check.probes.sql_probe import SqlProbe
-from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
+from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.engine.journal import Happened, Probed
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import Probe, ProbeReading, canonical, events_in
+from mockcampaign.judging.consumer_store import ProbeReading, canonical, events_in
 from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.masking import shown_url
@@ -150,9 +149,16 @@ class _Fetching:
 
 
 def _store_probe(definition: ProbeDefinition, campaign: Campaign) -> StoreProbe:
-    timeout = campaign.policy.timeout
-    if definition.sql is not None and definition.query is not None:
-        shapes = tuple(map(campaign.shape, EventType))
-        return SqlProbe(definition.sql, definition.query, shapes, timeout=timeout)
-    probe = Probe(url=definition.url or "", events=definition.events, count=definition.count)
-    return UrlProbe(probe, _Fetching(campaign), timeout=timeout)
+    probe = make_probe(
+        _Fetching(campaign),
+        url=definition.url,
+        sql=definition.sql,
+        query=definition.query,
+        events=definition.events,
+        count=definition.count,
+        shapes=tuple(map(campaign.shape, EventType)),
+        timeout=campaign.policy.timeout,
+        is_running=False,
+    )
+    assert probe is not None, "a definition has a URL or a database"
+    return probe

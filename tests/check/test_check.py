@@ -325,7 +325,7 @@ def test_a_probe_can_be_a_command() -> None:
         ("print('hello')", "probe command: did not print JSON"),
         (r"import sys; sys.stdout.buffer.write(b'[\"\xe4\"]')", "did not print JSON: it is not UTF-8"),
         ("print('[' * 10_000 + ']' * 10_000)", "did not print JSON: it is nested too deeply"),
-        ("print('[1]')", "probe command: '@' selects a list whose element 0 is 1, expected a list of events"),
+        ("print('[1]')", "probe command: the response is a list whose element 0 is 1, expected a list of events"),
         ("raise SystemExit(3)", ": ended with status 3"),
     ],
 )

@@ -113,7 +113,7 @@ def test_a_probe_skips_elements_that_are_no_events() -> None:
 
 
 def test_a_list_without_any_event_is_an_error() -> None:
-    with pytest.raises(CouldNotTellError, match=r"'@' selects a list whose element 0 is \[1\], expected a list of"):
+    with pytest.raises(CouldNotTellError, match=r"the response is a list whose element 0 is \[1\], expected a list of"):
         PROBE.read(response_with([[1], 42]))
 
 

@@ -170,7 +170,6 @@ BROKEN |= {
     "consumer is text": changed(OWN_CONSUMER, "consumer: http://127.0.0.1:8000/\n"),
     "consumer missing": changed(OWN_CONSUMER, ""),
     "probe without url": changed('url: "http://127.0.0.1:8000/processed", ', ""),
-    "probe neither": changed(', events: "@"', ""),
     "probe settle": changed('events: "@"', 'events: "@", settle: long'),
     "probe without consumer probe": changed(
         '  probe: {url: "http://127.0.0.1:8000/processed", events: "@"}\n', ""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.consumer_store import Probe, check_jmespath, searched
+from mockcampaign.judging.consumer_store import Probe, _paths, check_jmespath, found_in, searched
 from mockcampaign.model import Responded
 
 
@@ -33,3 +38,51 @@ def test_an_absurd_jmespath_is_one_line(expression: str, why: str) -> None:
 def test_a_jmespath_that_cannot_be_evaluated_says_whose_it_is() -> None:
     with pytest.raises(CouldNotTellError, match=r"^probe: 'max\(@\)' does not fit the response: "):
         searched([1, "a"], "probe", "max(@)")
+
+
+@pytest.mark.parametrize(
+    ("response", "asked", "said"),
+    [
+        (
+            {"events": [1]},
+            {},
+            'the response is {"events":[1]}, expected a list of events; lists in it: events (EVENTS)',
+        ),
+        ({"events": []}, {"events": "x"}, "'x' selects null, expected a list of events; lists in it: events (EVENTS)"),
+        (
+            {"data": {"my items": [], "n": 1}, "b": []},
+            {"events": "data.n"},
+            "'data.n' selects 1, expected a list of events; lists in it: b and data.\"my items\" (EVENTS)",
+        ),
+        ("a text", {}, 'the response is "a text", expected a list of events'),
+        (
+            {"total": 3, "ok": True},
+            {"count": "@"},
+            'the response is {"total":3,"ok":true}, expected a whole number; numbers in it: total (COUNT)',
+        ),
+    ],
+)
+def test_a_response_with_the_events_inside_is_an_error_that_says_where(
+    response: Any, asked: dict[str, str], said: str
+) -> None:
+    advice = "name one as {} of the probe, a JMESPath; default: the whole response"
+    said = said.replace("EVENTS", advice.format("events")).replace("COUNT", advice.format("count"))
+    with pytest.raises(CouldNotTellError, match=f"^probe: {re.escape(said)}$"):
+        found_in(response, "probe", **asked)
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=70), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=5))
+def test_a_path_that_an_error_names_selects_what_it_says(response: dict[str, Any]) -> None:
+    for path in _paths(response, lambda found: isinstance(found, list)):
+        assert isinstance(searched(response, "probe", path), list)
+    with pytest.raises(CouldNotTellError) as refused:
+        found_in(response, "probe")
+    assert len(str(refused.value)) < 2_000
+    assert "\n" not in str(refused.value)

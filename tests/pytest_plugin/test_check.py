@@ -18,7 +18,7 @@ from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.check import examiner
 from mockcampaign.check.rules import durability
 from mockcampaign.cli.commands.check import CheckArguments
-from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, MisuseError
 from mockcampaign.pytest_plugin import CampaignCheck
 from mockcampaign.pytest_plugin.check_options import CheckOptions
 from mockcampaign.samples.bugs.redelivery import CountsRedeliveredEvents
@@ -167,6 +167,14 @@ def test_events_that_look_like_captured_ones(campaign_check: CampaignCheck, tmp_
     assert report.compliant
     with pytest.raises(MisuseError, match=r"^a shape file corrects a file of captured events"):
         campaign_check(consumer, "/hook", like=json.loads(body), shape="shape.yaml")
+
+
+def test_a_probe_that_returns_an_object_is_an_error_that_names_its_lists(
+    campaign_check: CampaignCheck, app: App
+) -> None:
+    said = r"probe: the response is .*, expected a list of events; lists in it: rows \(return one of them\)"
+    with pytest.raises(CouldNotTellError, match=said):
+        campaign_check(app, "/hook", probe=lambda: {"rows": []}, rules=["responds-200"])
 
 
 def test_a_probe_that_is_the_list_itself(campaign_check: CampaignCheck, app: App) -> None:

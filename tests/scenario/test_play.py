@@ -279,8 +279,8 @@ def test_a_duplicate_event_is_shown(tmp_path: Path) -> None:
             "expected JSON, got text/html; charset=utf-8 that begins",
         ),
         (Response("nope", status_code=503), "responded 503, expected 200"),
-        (JSONResponse({"events": []}), "'@' selects {\"events\":[]}, expected a list of events"),
-        (JSONResponse([1]), "'@' selects a list whose element 0 is 1, expected a list of events"),
+        (JSONResponse({"events": []}), 'the response is {"events":[]}, expected a list of events; lists in it: events'),
+        (JSONResponse([1]), "the response is a list whose element 0 is 1, expected a list of events"),
     ],
 )
 def test_an_unusable_probe_response_is_inconclusive(tmp_path: Path, answer: Response, why: str) -> None:

@@ -54,11 +54,11 @@ BEYOND_THE_SCHEMA = {
     "use twice the consumer", "matrix unknown", "matrix unused", "matrix too large", "matrix twice", "matrix absent",
     "matrix wrong value", "matrix out of range", "matrix name", "wait for consumer", "var",
     # What two keys or a whole text must satisfy together
-    "probe both", "probe neither", "probe without url", "probe placeholder", "probe placeholder without role",
+    "probe both", "probe without url", "probe placeholder", "probe placeholder without role",
     "probe url and sql", "probe without query", "probe query and events", "probe sql", "probe query",
     "probe query placeholder", "emit none", "bounds", "bounds0", "policy", "fault both", "update nothing",
     "expect all gap bounds", "expect latest nothing",
-    "expect fields of a number", "expect by nothing", "nothing", "jmespath", "url creds", "url port", "var2",
+    "expect fields of a number", "expect fields nothing", "nothing", "jmespath", "url creds", "url port", "var2",
     "auth colon", "auth header name", "auth header value", "auth header ours", "absurd", "outage for nothing",
     "advance by nothing", "wait zero", "expect within", "policy zero", "mailing rate above 1",
     "mailing rate no number", "mailing rate", "no steps", "emit exact events no json",

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mockcampaign.check.probes.sql_probe import SqlProbe, require_database
 from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe
-from mockcampaign.judging.consumer_store import Probe
+from mockcampaign.judging.consumer_store import WHOLE, Probe
 from mockcampaign.shape.shape import Shape
 from mockcampaign.transport import Transport
+
+if TYPE_CHECKING:
+    from mockcampaign.check.probes.sql_probe import Engine
 
 
 def make_probe(
     transport: Transport,
     *,
-    url: str | None,
-    command: str | None,
-    sql: str | None = None,
+    url: str | None = None,
+    command: str | None = None,
+    sql: Engine | str | None = None,
     query: str | None = None,
-    events: str | None,
-    count: str | None,
+    events: str | None = None,
+    count: str | None = None,
     shapes: Sequence[Shape] = (),
     timeout: int,
+    is_running: bool = True,
 ) -> StoreProbe | None:
     """Return the probe, or None without one. Its end is `close_probe`. `timeout` is in milliseconds.
 
     `shapes` say to which fields the columns of a query belong. Raises `InvalidInputError` for a database that does not
-    exist.
+    exist, unless the consumer may still create it (`is_running` is False).
     """
-    selected = None if count is not None else events or "@"
+    selected = None if count is not None else events or WHOLE
     if url is not None:
         return UrlProbe(Probe(url=url, events=selected, count=count), transport, timeout=timeout)
     if command is not None:
         return CommandProbe(command, events=selected, count=count, timeout=timeout)
     if sql is not None and query is not None:
         probe = SqlProbe(sql, query, shapes, timeout=timeout)
-        require_database(probe.engine)
+        if is_running:
+            require_database(probe.engine)
         return probe
     return None
 

@@ -15,7 +15,7 @@ from mockcampaign.check.probes.run_command import parsed, printed
 from mockcampaign.check.probes.stored_list import ListReader
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.faults import NewConnection
-from mockcampaign.judging.consumer_store import PROBE_BYTES_MAX, Probe, found_in
+from mockcampaign.judging.consumer_store import PROBE_BYTES_MAX, WHOLE, Probe, found_in
 from mockcampaign.masking import shown_url
 from mockcampaign.model import Fault, Outcome, Request
 from mockcampaign.shape.placeholders import IN_BRACES, PLACEHOLDERS, Placeholder, in_braces, named
@@ -141,13 +141,14 @@ class CallableProbe:
         found = self._ask(**arguments(self.selection, values))
         if inspect.isawaitable(found):
             found = await found
-        return found_in(found, "probe", **({} if self.reports_events else {"count": "@"}))
+        count = None if self.reports_events else WHOLE
+        return found_in(found, "probe", count=count, advice="return one of them")
 
 
 def url_and_path(text: str) -> tuple[str, str]:
     """Split `URL#JMESPATH` into both; without a path, the whole response is the number."""
     url, _, path = text.partition("#")
-    return url, path or "@"
+    return url, path or WHOLE
 
 
 def counter_at(text: str, transport: Transport, *, timeout: int, name: str = "") -> Counter:

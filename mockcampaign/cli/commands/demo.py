@@ -134,16 +134,15 @@ def _check_bugs(seed: int, color: bool | None) -> list[Checked]:
 
     from mockcampaign import wallclock
     from mockcampaign.check.check import check
-    from mockcampaign.check.probes.store_probe import UrlProbe
+    from mockcampaign.check.probes.probe_making import make_probe
     from mockcampaign.check.settings import Settings
-    from mockcampaign.judging.consumer_store import Probe
     from mockcampaign.judging.verdict import RunResult
     from mockcampaign.samples.consumer import BUGS, consumer_app
     from mockcampaign.transport.inprocess import AsgiTransport
 
     async def checked(bug: str | None) -> RunResult:
         transport = AsgiTransport(consumer_app(bug))
-        probe = UrlProbe(Probe(url="http://demo/processed", events="@"), transport, timeout=10_000)
+        probe = make_probe(transport, url="http://demo/processed", timeout=10_000)
         settings = Settings(seed=seed, now=wallclock.now(), rules=CHECKED_FAMILIES)
         try:
             return await check("http://demo/hook", transport=transport, settings=settings, probe=probe)

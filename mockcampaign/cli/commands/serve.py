@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from mockcampaign.cli.options import SEED, clock_option, journal_option, tls_options
-from mockcampaign.cli.parameters import EXISTING_FILE, Command, Names, Number, TypedFile, WholeNumber
+from mockcampaign.cli.options import SEED, clock_option, journal_option, shared_options, tls_options
+from mockcampaign.cli.parameters import EXISTING_FILE, Command, Number, TypedFile, WholeNumber
 from mockcampaign.cli.playing import journal_file, run_async
 from mockcampaign.cli.terminal import say, warn
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USER, INT64_MAX
@@ -84,13 +84,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="HOST|NETWORK",
     help="Deliver to this host or network too. Loopback and private addresses are allowed while --host is loopback.",
 )
-@click.option(
-    "--probe",
-    "probe_url",
-    metavar="URL",
-    help="URL that returns the events the consumer has stored.",
-)
-@click.option("--probe-command", metavar="COMMAND", help="Command that prints the stored events as JSON (no shell).")
+@shared_options("--probe", "--probe-command")
 @click.option(
     "--probe-sql", metavar="URL", help="Database with the stored events, as SQLAlchemy's URL; no caller can name one."
 )
@@ -99,9 +93,7 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
     metavar="SELECT",
     help="Reads the stored events with this query, which may have parameters such as :mailingId.",
 )
-@click.option("--probe-events", metavar="JMESPATH", help="Path to the events in the probe's JSON.  [default: @]")
-@click.option("--probe-count", metavar="JMESPATH", help="Path to their number, for a probe that reports no events.")
-@click.option("--probe-fields", type=Names(), metavar="FIELD,…", help="Fields the probe reports.  [default: all]")
+@shared_options("--probe-events", "--probe-count", "--probe-fields")
 @clock_option
 @journal_option
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the calls of the REST API.")

@@ -23,9 +23,10 @@ from mockcampaign.transport.address import encode_headers
 
 
 class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """How to ask for the events the consumer has stored: at a `url`, where `events` selects them, or `count` selects
-    their number; or in the database at `sql`, by a `query`. Placeholders in `url` and `query` select the events of the
-    run: `{clientId}`, `{mailingId}`, `{mailIds}` and `{since}`, in a query `:clientId` and so on."""
+    """How to ask for the events the consumer has stored: at a `url`, where `events` selects them or `count` selects
+    their number (default: the whole response is the list of events); or in the database at `sql`, by a `query`.
+    Placeholders in `url` and `query` select the events of the run: `{clientId}`, `{mailingId}`, `{mailIds}` and
+    `{since}`, in a query `:clientId` and so on."""
 
     url: ProbeUrl | None = None
     """Requested with GET; the response is JSON."""
@@ -35,7 +36,8 @@ class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """`SELECT` of the stored events in the database. Columns have the names of fields, in any spelling, or of roles.
     It is never allowed to change anything."""
     events: JmesPath | None = None
-    """JMESPath of the list of all stored events in the response, such as `@`. It may also rename fields."""
+    """JMESPath of the list of all stored events in the response, such as `data.items` (default: `@`, the whole
+    response). It may also rename fields. A response that is no list is an error, which names the lists in it."""
     count: JmesPath | None = None
     """JMESPath of the number of all stored events in the response."""
     settle: Duration = 0
@@ -49,8 +51,8 @@ class ProbeDefinition(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError("the keys 'sql' and 'query' have no effect alone, allowed: both of them")
         if self.sql is not None and not (self.events is None and self.count is None):
             raise InvalidInputError("the keys 'events' and 'count' are for a response, allowed with 'sql': 'query'")
-        if self.sql is None and (self.events is None) == (self.count is None):
-            raise InvalidInputError("expected exactly one of the keys 'events' and 'count'")
+        if self.events is not None and self.count is not None:
+            raise InvalidInputError("expected one of the keys 'events' and 'count', found both")
 
     def placeholders(self) -> frozenset[Placeholder]:
         """Return the placeholders by which the probe selects events."""

@@ -173,9 +173,7 @@ def _probe(
     at = request.probe
     if at is None:
         return None
-    return make_probe(
-        transport, url=at.url.value, command=None, events=at.events, count=at.count, timeout=settings.timeout
-    )
+    return make_probe(transport, url=at.url.value, events=at.events, count=at.count, timeout=settings.timeout)
 
 
 def _state(request: CheckRequest, transport: WireTransport, settings: Settings) -> UrlState | None:
