@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import mockcampaign
 from mockcampaign.clocks.led_process import find_library, led_environment, why_not_led
 from mockcampaign.errors import InvalidInputError
 
@@ -85,6 +87,19 @@ def test_the_environment_keeps_what_else_is_in_it(tmp_path: Path) -> None:
     assert led["PYTHONPATH"].endswith("python:/mine")
     assert led["FAKETIME_TIMESTAMP_FILE"] == led["MOCKCAMPAIGN_CLOCK_FILE"] == str(tmp_path.resolve() / "clock")
     assert "FAKETIME" not in led, "it would win over the file"
+
+
+def test_a_program_in_python_starts_from_an_installation_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(Path(mockcampaign.__file__).parent / "clocks")
+    (tmp_path / "sitecustomize.py").write_text("print('its own')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import time; print(time.sleep.__module__)"],
+        env={"PYTHONPATH": f"{tmp_path}/linked/python:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("its own\nsitecustomize\n", "")
 
 
 def test_on_macos_the_loader_has_other_variables(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def _sleep(seconds: float) -> None:
 time.sleep = _sleep  # type: ignore[assignment]
 
 # The environment's own module of this name, which this one is in front of.
-_here = Path(__file__).parent
+_here = Path(__file__).resolve().parent
 sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != _here]
 _hidden = PathFinder.find_spec(__name__)
 if _hidden is not None and _hidden.loader is not None:
