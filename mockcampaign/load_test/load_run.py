@@ -80,21 +80,30 @@ async def run_load(
             start=wallclock.now(),
             journal=Journal(entries_max=ENTRIES_MAX, events_max=EVENTS_MAX),
         )
-        run = _Running(campaign, load, settings, on_sample)
+        run = _Running(campaign, load, settings, on_sample, is_reached=number > 1)
         try:
             await run.run()
-        finally:
-            result = run.result()
-            if result is not None:
-                done(result)
+        except asyncio.CancelledError:
+            _report(run, done)
+            raise
+        result = _report(run, done)
         if result is None or result.verdict != "compliant":
             return
+
+
+def _report(run: _Running, done: Callable[[StepResult], None]) -> StepResult | None:
+    result = run.result()
+    if result is not None:
+        done(result)
+    return result
 
 
 class _Running:
     """One load that is running."""
 
-    def __init__(self, campaign: Campaign, load: Load, settings: LoadSettings, on_sample: OnSample) -> None:
+    def __init__(
+        self, campaign: Campaign, load: Load, settings: LoadSettings, on_sample: OnSample, *, is_reached: bool
+    ) -> None:
         of_webhooks = streams(
             campaign,
             settings.url,
@@ -116,7 +125,7 @@ class _Running:
         self._pending_at_end: int | None = None
         self._drained_at: int | None = None
         self._interrupted = False
-        self._reached = False
+        self._reached = is_reached
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Future[Outcome]] = set()
         self._over: asyncio.Future[None] | None = None

@@ -121,6 +121,11 @@ def milliseconds(microseconds: int) -> str:
 def knee_sentence(result: LoadResult) -> str:
     """Return where the knee is."""
     last = result.steps[-1]
+    if last.verdict == "could-not-tell":
+        doubt = f"keeps up with {last.events_per_second:,} events/s is inconclusive"
+        if result.knee is None:
+            return f"Whether the consumer {doubt}"
+        return f"The consumer kept up with {result.knee:,} events/s; whether it {doubt}"
     if result.knee is None:
         return f"The consumer kept up with no rate; the lowest was {last.events_per_second:,} events/s"
     if last.verdict == "compliant":

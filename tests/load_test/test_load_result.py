@@ -188,6 +188,7 @@ def step(rate: int, found: Judged) -> StepResult:
 
 
 KEEPS, FAILS = Judged("compliant", "keeps up"), Judged("violated", "does not keep up")
+UNKNOWN = Judged("could-not-tell", "this machine cannot keep the rate")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,11 @@ KEEPS, FAILS = Judged("compliant", "keeps up"), Judged("violated", "does not kee
         ([KEEPS, KEEPS], "The knee is above 2,000 events/s, the highest rate"),
         ([KEEPS, FAILS], "The knee is at 1,000 events/s, the highest rate that the consumer kept up with"),
         ([FAILS], "The consumer kept up with no rate; the lowest was 1,000 events/s"),
+        (
+            [KEEPS, UNKNOWN],
+            "The consumer kept up with 1,000 events/s; whether it keeps up with 2,000 events/s is inconclusive",
+        ),
+        ([UNKNOWN], "Whether the consumer keeps up with 1,000 events/s is inconclusive"),
     ],
 )
 def test_the_knee_is_the_highest_rate_that_was_kept_up_with(steps: list[Judged], sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import msgspec
 import pytest
 
 from commands import mockcampaign
-from mockcampaign.load_test.load_run import rates_of_steps
+from mockcampaign.load_test.arrivals import Load
+from mockcampaign.load_test.load_result import StepResult
+from mockcampaign.load_test.load_run import LoadSettings, rates_of_steps, run_load
+from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded
 from recording_consumer import RecordingConsumer, recording_consumer
 
 FAST = ("--late-max", "100")  # other processes may have the processor
@@ -103,8 +107,36 @@ def test_wrong_usage_is_one_line(options: str, said: str, tmp_path: Path) -> Non
 
 def test_a_consumer_that_is_not_there_is_inconclusive(tmp_path: Path) -> None:
     done = mockcampaign("load", "http://127.0.0.1:9/", "--events-per-second", "1", "--for", "1s", folder=tmp_path)
-    assert done.returncode == 3
+    assert (done.returncode, done.stdout) == (3, "")
     assert "connection refused at the first attempt, and no outage was in force" in done.stderr
+
+
+class _Stopping:
+    """A consumer that stops when a second load begins."""
+
+    faults: frozenset[type[Fault]] = frozenset()
+
+    def __init__(self) -> None:
+        self.has_stopped = False
+
+    async def send(self, request: Request) -> Outcome:
+        return NoResponse("connect", "connection refused") if self.has_stopped else Responded(200)
+
+    async def aclose(self) -> None:
+        """Do nothing."""
+
+
+def test_a_consumer_that_stops_after_a_step_does_not_keep_up_with_the_next() -> None:
+    consumer, results = _Stopping(), list[StepResult]()
+
+    def done(result: StepResult) -> None:
+        results.append(result)
+        consumer.has_stopped = True
+
+    loads = [Load(events_per_second=rate, milliseconds=100) for rate in (2_000, 4_000)]
+    settings = LoadSettings(url="http://127.0.0.1:9/", drain=0, late_percent_max=100)
+    asyncio.run(run_load(loads, consumer, settings, done))
+    assert [one.verdict for one in results] == ["compliant", "violated"]
 
 
 def test_the_rates_of_steps_rise_evenly() -> None:
