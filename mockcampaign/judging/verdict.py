@@ -5,7 +5,7 @@ This is a published format: `FORMAT` counts its versions, and fields are only ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -197,6 +197,21 @@ def is_violation(finding: Finding, *, strict: bool = False) -> bool:
     return not finding.known and (finding.outcome == "fail" or (strict and finding.outcome == "warn"))
 
 
+def rank(finding: Finding, *, strict: bool = False) -> int:
+    """Return the place of a finding in any report: first violations, inconclusive ones, hazards, last the skipped."""
+    return 0 if is_violation(finding, strict=strict) else WORST.index(shown_as(finding))
+
+
+def worst_first(findings: Iterable[Finding], *, strict: bool = False) -> list[Finding]:
+    """Return the findings in the order in which every report shows them; those of one rank stay in their order."""
+    return sorted(findings, key=lambda finding: rank(finding, strict=strict))
+
+
+def is_strict(result: RunResult) -> bool:
+    """Return whether hazards of a run count as violations."""
+    return any(scenario.strict for scenario in result.scenarios)
+
+
 def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
     """Return the result of a run of at least one scenario."""
     seeds = {scenario.seed for scenario in scenarios}
@@ -204,7 +219,7 @@ def run_result(scenarios: Sequence[ScenarioResult]) -> RunResult:
     for scenario in scenarios:
         for finding in scenario.rules:
             known = worst.get(finding.id)
-            if known is None or WORST.index(shown_as(finding)) < WORST.index(shown_as(known)):
+            if known is None or rank(finding) < rank(known):
                 worst[finding.id] = msgspec.structs.replace(finding, scenario=scenario.name)
     return RunResult(
         format=FORMAT,

@@ -31,7 +31,7 @@ from mockcampaign.double.loops import LoopRunner, place
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.fact import NotReached
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, is_violation, shown_as
+from mockcampaign.judging.verdict import RunResult, is_violation, shown_as, worst_first
 from mockcampaign.pytest_plugin.campaign_settings import baseline_of, settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
@@ -234,6 +234,7 @@ class CampaignCheck:
             _write_scenarios(result, Path(options["scenarios"]))
         strict = options.get("strict", False)
         explain = options.get("explain", False)
+        result = msgspec.structs.replace(result, rules=worst_first(result.rules, strict=strict))
         inconclusive = [finding for finding in result.rules if shown_as(finding) == "could-not-tell"]
         # Rules that were never begun, such as those beyond the budget, share one reason, which is reported once.
         not_reached = [one for one in inconclusive if all(isinstance(fact, NotReached) for fact in one.facts)]
@@ -243,9 +244,9 @@ class CampaignCheck:
             if is_violation(finding, strict=strict) or (finding in inconclusive and finding not in not_reached)
         ]
         trouble = result.trouble if not failed else None
-        others = [*_hazards(result, failed), *_skipped(result)]
-        end = [*others, *_not_reached(not_reached), *_headline(result)]
-        if others and not (failed or trouble):
+        hazards, skipped = list(_hazards(result, failed)), list(_skipped(result))
+        end = [*_not_reached(not_reached), *hazards, *skipped, *_headline(result)]
+        if (hazards or skipped) and not (failed or trouble):
             self._request.node.add_report_section("call", "campaign_check", "\n".join(end))
         subtests = self._subtests()
         if subtests is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
 import textwrap
@@ -21,8 +22,16 @@ from mockcampaign.judging.fact import (
     Unavailable,
     Unfinished,
 )
-from mockcampaign.judging.finding import Finding, Reproduce
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, shown_as, verdict_of
+from mockcampaign.judging.finding import Finding, Judgement, Reproduce
+from mockcampaign.judging.verdict import (
+    RunResult,
+    ScenarioResult,
+    is_strict,
+    is_violation,
+    shown_as,
+    verdict_of,
+    worst_first,
+)
 from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Styled, cut
 from mockcampaign.report.scenario_text import (
@@ -63,50 +72,61 @@ def check_lines(
     width: int | None = None,
     folder: Path | None = None,
 ) -> Iterator[list[Styled]]:
-    """Yield the findings by family: with verbosity 1 of every rule, otherwise only of rules with a problem.
+    """Yield the findings, worst first: with verbosity 1 of every rule, otherwise only of rules with a problem.
 
     `folder` contains the scenarios that show violations, if they are written.
     """
     width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
-    families: dict[str, list[Finding]] = {}
-    for finding in result.rules:
-        if verbosity > 0 or _wrong(finding):
-            families.setdefault(finding.family or "", []).append(finding)
-    for family, findings in families.items():
+    shown = [finding for finding in result.rules if verbosity > 0 or _wrong(finding)]
+    # A family is named again if it has violations as well as hazards.
+    for family, findings in itertools.groupby(
+        worst_first(shown, strict=is_strict(result)), key=lambda finding: finding.family or ""
+    ):
         yield [(family, STRONG)]
         for finding in findings:
             yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width, folder)
 
 
 def summary_lines(result: RunResult, *, width: int | None = None) -> Iterator[list[Styled]]:
-    """Yield one line for each violation and hazard, then the number of rules that passed, were skipped and so on.
+    """Yield one line for each violation and hazard, and the number of rules that are inconclusive, passed or skipped.
 
     Without a width, no line is cut.
     """
     width = sys.maxsize if width is None else min(width, WIDTH)
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn")]
     wrong.sort(key=lambda finding: not any(isinstance(fact, _EXPLAINING) for fact in finding.facts))
+    wrong = worst_first(wrong, strict=is_strict(result))
+    violations = sum(is_violation(finding, strict=is_strict(result)) for finding in wrong)
     if any(map(_wrong, result.rules)):
         yield []
-    for finding in wrong:
-        words = printable(sentences.brief(finding.facts) or finding.actual)
-        mark, name = MARKS[shown_as(finding)], f" {finding.id}  "
-        yield [("  ", PLAIN), mark, (name, STRONG), (_cut(words, width - len(name) - 7), PLAIN)]
+    yield from (_brief_line(finding, width) for finding in wrong[:violations])
+    yield from _by_reason(result, "could-not-tell", width)
+    yield from (_brief_line(finding, width) for finding in wrong[violations:])
     passed = Counter(finding.family or "" for finding in result.rules if finding.outcome == "pass")
     if passed:
         families = ", ".join(f"{family} {count}".strip() for family, count in passed.items())
         yield [(f"  {f'{passed.total()} passed':<16} {families}", FAINT)]
-    for outcome in ("not-exercised", "could-not-tell"):
-        reasons: dict[tuple[AnyFact, ...] | str, list[Finding]] = {}
-        for finding in result.rules:
-            if finding.outcome == outcome:
-                reasons.setdefault(finding.facts or finding.actual, []).append(finding)
-        for findings in reasons.values():
-            count = f"{len(findings)} {sentences.OUTCOMES[outcome]}"
-            names = f"{findings[0].id}: " if len(findings) == 1 else ""
-            words = printable(names + findings[0].actual)
-            yield [(f"  {count:<16} {_cut(words, width - 19)}", FAINT if outcome == "not-exercised" else DOUBT)]
+    yield from _by_reason(result, "not-exercised", width)
+
+
+def _brief_line(finding: Finding, width: int) -> list[Styled]:
+    words = printable(sentences.brief(finding.facts) or finding.actual)
+    mark, name = MARKS[shown_as(finding)], f" {finding.id}  "
+    return [("  ", PLAIN), mark, (name, STRONG), (_cut(words, width - len(name) - 7), PLAIN)]
+
+
+def _by_reason(result: RunResult, outcome: Judgement, width: int) -> Iterator[list[Styled]]:
+    """Yield a line for each reason for which rules have this outcome."""
+    reasons: dict[tuple[AnyFact, ...] | str, list[Finding]] = {}
+    for finding in result.rules:
+        if finding.outcome == outcome:
+            reasons.setdefault(finding.facts or finding.actual, []).append(finding)
+    for findings in reasons.values():
+        count = f"{len(findings)} {sentences.OUTCOMES[outcome]}"
+        names = f"{findings[0].id}: " if len(findings) == 1 else ""
+        words = printable(names + findings[0].actual)
+        yield [(f"  {count:<16} {_cut(words, width - 19)}", FAINT if outcome == "not-exercised" else DOUBT)]
 
 
 def _cut(words: str, width: int) -> str:
@@ -147,6 +167,7 @@ def next_lines(
     `variables` are the environment variables that the user has to set first.
     """
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
+    wrong = worst_first(wrong, strict=is_strict(result))
     commands = []
     if wrong and not explain:
         rules = ",".join(dict.fromkeys(rule for finding in wrong[:RULES_NEXT_MAX] for rule in _needed_for(finding)))

@@ -23,10 +23,11 @@ from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Attempted, Began, WebhookChanged
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import (
-    WORST,
     RunResult,
     ScenarioResult,
     ShownVerdict,
+    is_strict,
+    rank,
     shown_as,
     verdict_of,
     verdict_shown,
@@ -281,7 +282,7 @@ def _findings(result: RunResult) -> Iterator[dict[str, Any]]:
     pairs = [(finding, _source(result, finding)) for finding in result.rules]
     for index, scenario in enumerate(result.scenarios):
         pairs += [(finding, index) for finding in scenario.expectations]
-    pairs.sort(key=lambda pair: WORST.index(shown_as(pair[0])))
+    pairs.sort(key=lambda pair: rank(pair[0], strict=is_strict(result)))
     alike = Counter((finding.title, source) for finding, source in pairs)
     opened = 0
     for finding, source in pairs:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
+from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, rank, violates, worst_first
 from mockcampaign.report import sentences
 from mockcampaign.report.scenario_text import brief, plain_report, seen
 
@@ -22,7 +22,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def to_junit(result: RunResult, timestamp: str) -> bytes:
     """Return the document. `timestamp` is the time of the run, as `2025-01-01T00:00:00`: the format has no zone."""
     suites = ElementTree.Element("testsuites")
-    for index, scenario in enumerate(result.scenarios):
+    for index, scenario in enumerate(sorted(result.scenarios, key=_rank)):
         suites.append(_suite(scenario, index, timestamp))
     examined = {finding.id for scenario in result.scenarios for finding in scenario.rules}
     others = [finding for finding in result.rules if finding.id not in examined]
@@ -31,6 +31,12 @@ def to_junit(result: RunResult, timestamp: str) -> bytes:
     ElementTree.indent(suites)
     document: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
+
+
+def _rank(scenario: ScenarioResult) -> int:
+    """Return the place of a suite: that of its worst finding."""
+    ranks = [rank(finding, strict=scenario.strict) for finding in (*scenario.expectations, *scenario.rules)]
+    return min([*ranks, *([WORST.index("could-not-tell")] if scenario.trouble is not None else [])], default=len(WORST))
 
 
 def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.Element:
@@ -46,7 +52,7 @@ def _suite(scenario: ScenarioResult, index: int, timestamp: str) -> ElementTree.
         ElementTree.SubElement(properties, "property", name=_token(key), value=_text(str(value)))
     cases = [
         _case(scenario.name, finding, failed=violates(finding, scenario))
-        for finding in [*scenario.expectations, *scenario.rules]
+        for finding in worst_first([*scenario.expectations, *scenario.rules], strict=scenario.strict)
     ]
     if scenario.trouble is not None:
         case = _bare_case(scenario.name, "the run itself")
@@ -60,7 +66,7 @@ def _whole(trouble: str | None, others: list[Finding], index: int, timestamp: st
     """Return a suite for the rules without a scenario, because they were skipped, and for trouble of the whole run."""
     suite = _bare_suite("mockcampaign", index, timestamp)
     ElementTree.SubElement(suite, "properties")
-    cases = [_case("mockcampaign", finding, failed=False) for finding in others]
+    cases = [_case("mockcampaign", finding, failed=False) for finding in worst_first(others)]
     if trouble is not None:
         case = _bare_case("mockcampaign", "the run itself")
         ElementTree.SubElement(case, "error", type="could-not-tell", message=_text(trouble))

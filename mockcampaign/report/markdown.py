@@ -13,9 +13,9 @@ from mockcampaign.judging.verdict import (
     ScenarioResult,
     ShownVerdict,
     Verdict,
+    rank,
     verdict_of,
     verdict_shown,
-    violates,
 )
 from mockcampaign.report import sentences
 from mockcampaign.report.scenario_text import and_simulated, brief, seen
@@ -93,7 +93,7 @@ def _findings(result: RunResult) -> Iterator[str]:
         for finding in [*scenario.expectations, *scenario.rules]
         if finding.outcome in _OUTCOMES
     ]
-    wrong.sort(key=lambda pair: not violates(pair[1], pair[0]))
+    wrong.sort(key=lambda pair: rank(pair[1], strict=pair[0].strict))
     for scenario in result.scenarios:
         if scenario.trouble is not None:
             yield f"- ❔ **{_plain(scenario.name)}**: inconclusive: {_plain(scenario.trouble)}"

@@ -16,10 +16,12 @@ from mockcampaign.judging.verdict import (
     ScenarioResult,
     Shown,
     Verdict,
+    is_strict,
     is_violation,
     shown_as,
     verdict_of,
     violates,
+    worst_first,
 )
 from mockcampaign.report import sentences
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
@@ -91,7 +93,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
         yield [(label, DOUBT), (printable(result.trouble), PLAIN)]
     if verbosity >= 0:
         yield from timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
-    for finding in [*result.expectations, *result.rules]:
+    for finding in [*result.expectations, *worst_first(result.rules, strict=result.strict)]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries
     yield [
@@ -234,7 +236,7 @@ def _finding_lines(finding: Finding, verbosity: int) -> Iterator[list[Styled]]:
 
 def drill_lines(result: RunResult, what: str, *, verbosity: int = 0) -> Iterator[list[Styled]]:
     """Yield a line for each rule, with the fix of those that are violated, and the verdict. Verbosity -1: no rules."""
-    strict = any(scenario.strict for scenario in result.scenarios)
+    strict = is_strict(result)
     wrong = [finding for finding in result.rules if is_violation(finding, strict=strict)]
     for finding in result.rules:
         is_wrong = finding.outcome in ("fail", "warn")

@@ -88,6 +88,7 @@ def test_hazards_and_skipped_rules_are_named(inner: Inner) -> None:
     told, _, _ = result.stdout.str().partition("short test summary info")
     assert told.count("  hazard rejects-get-and-head  ") == 1
     assert told.count("  1 rule skipped: stores-every-event: Needs a probe (--probe)") == 2
+    assert "\n  1 rule skipped: stores-every-event" in told.partition("  hazard rejects-get-and-head  ")[2]
 
 
 QUICK = ("acknowledgement", "batch")

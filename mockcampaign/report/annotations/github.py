@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, violates
+from mockcampaign.judging.verdict import WORST, RunResult, ScenarioResult, rank, violates
 from mockcampaign.report.scenario_text import brief, seen
 from mockcampaign.text import printable
 
@@ -19,10 +19,17 @@ def annotation_lines(result: RunResult, locate: Callable[[str], str]) -> Iterato
     if result.trouble is not None:
         left["error"] -= 1
         yield f"::error title=mockcampaign::{_data(result.trouble)}"
-    for kind, scenario, finding in _worth_it(result):
+    # Only the first ones are shown.
+    found = sorted(_worth_it(result), key=_rank)
+    for kind, scenario, finding in found:
         if left[kind]:
             left[kind] -= 1
             yield _command(kind, scenario, finding, locate)
+
+
+def _rank(found: tuple[str, ScenarioResult, Finding | None]) -> int:
+    _, scenario, finding = found
+    return WORST.index("could-not-tell") if finding is None else rank(finding, strict=scenario.strict)
 
 
 def stop_commands(token: str) -> tuple[str, str]:

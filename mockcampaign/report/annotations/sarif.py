@@ -14,7 +14,7 @@ import msgspec
 
 from mockcampaign import __version__, json_text
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.verdict import RunResult, ScenarioResult, is_violation
+from mockcampaign.judging.verdict import RunResult, ScenarioResult, is_strict, is_violation, rank
 from mockcampaign.report.scenario_text import brief, seen
 from mockcampaign.text import printable
 
@@ -128,6 +128,7 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True):
 def to_sarif(result: RunResult) -> bytes:
     """Return the document: a result for each violation, and for each rule or expectation that is inconclusive."""
     shown = [one for one in _findings(result) if one.finding.outcome in ("fail", "warn", "could-not-tell")]
+    shown.sort(key=lambda one: rank(one.finding, strict=one.strict))
     rules = {one.finding.id: _rule(one.finding) for one in shown}
     indexes = {name: index for index, name in enumerate(rules)}
     troubles = [f"{scenario.name}: {scenario.trouble}" for scenario in result.scenarios if scenario.trouble is not None]
@@ -153,7 +154,7 @@ def to_sarif(result: RunResult) -> bytes:
 def _findings(result: RunResult) -> Iterator[_Shown]:
     """Yield every finding once. The rules of a check belong to no scenario."""
     if result.headline is not None:
-        strict = any(scenario.strict for scenario in result.scenarios)
+        strict = is_strict(result)
         for finding in result.rules:
             yield _Shown(finding=finding, scenario=None, file="", target=result.target, strict=strict)
         return

@@ -43,8 +43,8 @@ def test_every_violation_and_doubt_is_a_result() -> None:
     run = written(every_outcome())
     assert [(one["ruleId"], one["kind"], one["level"]) for one in run["results"]] == [
         ("consumer.processed", "fail", "error"),
-        ("opens.attempts", "open", "none"),
         ("responds-200", "fail", "error"),
+        ("opens.attempts", "open", "none"),
         ("responds-in-time", "fail", "warning"),
         ("sends-complete-response", "fail", "warning"),
     ]
