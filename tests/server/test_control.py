@@ -165,6 +165,17 @@ def test_only_an_advance_moves_time_at_speed_0(server: Server) -> None:
     assert server.state()["now"] == DEFAULT_START + 3 * HOUR // 2
 
 
+def test_the_state_begins_with_what_people_look_for(server: Server, hook: str) -> None:
+    server.activated(hook)
+    found = server.control("GET", "/state").json()
+    assert list(found)[:4] == ["now", "deliveries", "webhooks", "faults"]
+    assert list(found["deliveries"])[:2] == ["pending", "delivered"]
+    assert list(found["webhooks"][0])[:4] == ["id", "type", "status", "pending"]
+    # Lists that are the same in every state have no answer after them.
+    constant = ["types", "webhookCommands", "outageKinds", "faultKinds", "operations"]
+    assert list(found)[-len(constant) :] == constant
+
+
 def test_every_call_sees_the_present_even_if_nothing_fell_due(server: Server) -> None:
     server.control("PUT", "/clock/speed", {"speed": SPEED_MAX})
     first, second, third = (server.control("GET", path).json()["now"] for path in ("/clock", "/state", "/clock"))

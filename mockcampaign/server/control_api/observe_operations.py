@@ -110,7 +110,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         method="GET",
         path="/state",
         fields=NoFields,
-        success_description="The clock, all webhooks with their queues, and totals.",
+        success_description="The clock, totals, all webhooks with their queues, and then what seldom changes.",
         response=StateView,
         handle=_state,
     ),

@@ -22,10 +22,10 @@ STATE_SECONDS = 0.05
 class DeliveriesView(msgspec.Struct, frozen=True):
     """Numbers of attempts and events so far."""
 
-    attempts: int
+    pending: int
     delivered: int
     discarded: int
-    pending: int
+    attempts: int
 
 
 class OutageView(msgspec.Struct, frozen=True):
@@ -54,13 +54,8 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A webhook and its queue."""
 
     id: int
-    client_id: int
     type: str
     status: str
-    target_url: str
-    authentication: str
-    integration_id: str
-    """A label by which its creator finds it; empty if it has none."""
     pending: int
     phase: str
     """`idle`, `due` or `under-way`."""
@@ -71,6 +66,11 @@ class WebhookView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     discarded: int
     attempts: int
     outage: OutageView | None
+    client_id: int
+    target_url: str
+    authentication: str
+    integration_id: str
+    """A label by which its creator finds it; empty if it has none."""
 
 
 class JournalRange(msgspec.Struct, frozen=True):
@@ -99,36 +99,39 @@ class CallCountView(msgspec.Struct, frozen=True):
 
 
 class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The state of the served campaign. All moments are milliseconds since 1970."""
+    """The state of the served campaign. All moments are milliseconds since 1970.
 
+    What people look for comes first: numbers, then webhooks. Lists that are the same in every state come last.
+    """
+
+    now: int
+    deliveries: DeliveriesView
+    webhooks: list[WebhookView]
+    faults: list[FaultView]
+    probe: str | None
+    """The probe that reports the events that the consumer has stored; None if there is none."""
+    unsupported: list[UnsupportedView]
+    calls: list[CallCountView]
+    """Calls of the REST API. Those of the control API are not counted."""
+    checks: list[JobSummary]
+    """The newest checks and runs, the oldest first."""
     run: str
     """Random name of the time since the last start or reset. Positions are valid only within one."""
-    now: int
     started: int
     speed: float
     advancing: bool
     seed: int
-    types: tuple[str, ...]
+    journal: JournalRange
+    clients: list[int]
     captured_types: tuple[str, ...]
     """Types whose events have a captured shape."""
+    types: tuple[str, ...]
     webhook_commands: dict[str, list[str]]
     """Statuses in which a webhook can get each command."""
     outage_kinds: tuple[str, ...]
     fault_kinds: tuple[str, ...]
     operations: tuple[str, ...]
     """Names of the operations of the REST API, whose calls faults may hit."""
-    clients: list[int]
-    deliveries: DeliveriesView
-    webhooks: list[WebhookView]
-    faults: list[FaultView]
-    calls: list[CallCountView]
-    """Calls of the REST API. Those of the control API are not counted."""
-    unsupported: list[UnsupportedView]
-    journal: JournalRange
-    probe: str | None
-    """The probe that reports the events that the consumer has stored; None if there is none."""
-    checks: list[JobSummary]
-    """The newest checks and runs, the oldest first."""
 
 
 def state(served: ServedCampaign) -> StateView:
@@ -151,7 +154,10 @@ def state(served: ServedCampaign) -> StateView:
         operations=tuple(served.operations),
         clients=served.users.client_ids,
         deliveries=DeliveriesView(
-            totals.attempts, totals.delivered, totals.discarded, sum(webhook.pending for webhook in webhooks)
+            pending=sum(webhook.pending for webhook in webhooks),
+            delivered=totals.delivered,
+            discarded=totals.discarded,
+            attempts=totals.attempts,
         ),
         webhooks=webhooks,
         faults=faults(served),
