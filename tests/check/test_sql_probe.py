@@ -194,6 +194,17 @@ def test_a_query_that_sleeps_ends_with_one_line(engine: Any) -> None:
     assert len(asked(engine, QUERY, (1, "a"))) == 2
 
 
+def test_an_engine_that_changes_nothing_stays_so(tmp_path: Path) -> None:
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'x.db'}", poolclass=sqlalchemy.pool.StaticPool)
+    filled(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    before = limits(engine)
+    assert len(asked(engine, QUERY, (1, "a"))) == 2
+    assert limits(engine) == before
+    engine.dispose()
+
+
 def test_a_query_of_a_locked_table_ends_with_one_line(engine: Any) -> None:
     filled(engine)
     with engine.connect() as locking:

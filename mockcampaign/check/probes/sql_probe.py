@@ -216,6 +216,7 @@ def _limited_mysql(connection: Connection, timeout: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _limited_sqlite(connection: Connection, timeout: int) -> Iterator[None]:
     busy = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar() or 0)
+    only = int(connection.exec_driver_sql("PRAGMA query_only").scalar() or 0)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(busy, timeout)}")
     connection.exec_driver_sql("PRAGMA query_only = ON")
     interrupting = threading.Timer(timeout / 1_000, _interrupt_of(connection))
@@ -226,7 +227,7 @@ def _limited_sqlite(connection: Connection, timeout: int) -> Iterator[None]:
     finally:
         interrupting.cancel()
         connection.rollback()
-        connection.exec_driver_sql("PRAGMA query_only = OFF")
+        connection.exec_driver_sql(f"PRAGMA query_only = {only}")
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {busy}")
         connection.rollback()
 
