@@ -185,13 +185,15 @@ class PacedCampaign(Campaign):
         for client_id, position in kept.generators.items():
             self.resume_generator(client_id, position)
         for mailing in kept.mailings:
-            self.resume_mailing(
+            is_left = self.resume_mailing(
                 mailing.recipients,
                 number=mailing.number,
                 start=mailing.start,
                 rates=mailing.rates,
                 client_id=mailing.client_id,
             )
+            if not is_left and self.state_file is not None:
+                self.state_file.mailing_over(mailing)
 
     def _keep_position(self, client_id: int) -> None:
         if self.state_file is not None:

@@ -303,6 +303,10 @@ class StateFile:
         """Store a mailing whose events will occur."""
         self._write("INSERT INTO mailing (value) VALUES (?)", (_encode(mailing),))
 
+    def mailing_over(self, mailing: KeptMailing) -> None:
+        """Remove a mailing whose events have all occurred: to make it again takes seconds at each start."""
+        self._write("DELETE FROM mailing WHERE value = ?", (_encode(mailing),))
+
     def generated(self, client_id: int, position: tuple[int, ...]) -> None:
         """Store how far a client's generator has come, so that nothing that it makes repeats."""
         self._write("INSERT OR REPLACE INTO generator VALUES (?, ?)", (client_id, _encode(position)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.engine.journal import Attempted, Verified
 from mockcampaign.errors import ClockNotLedError
 from mockcampaign.model import EventType, NoResponse, Outcome, Request
-from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
+from mockcampaign.policy import DAY, DEFAULT_START, HOUR, SECOND
 from mockcampaign.server.app import server_app
 from mockcampaign.server.pacer import Pacer
 from mockcampaign.server.served_campaign import CallInterruptedError, ServedCampaign, ServerSettings
@@ -221,3 +222,17 @@ def test_the_responses_to_interrupted_calls_are_one_line() -> None:
         assert await call == [409, b'{"error":"the campaign was reset before the call was carried out"}']
 
     with_server(check)
+
+
+def test_a_mailing_whose_events_have_all_occurred_is_made_again_at_no_later_start(tmp_path: Path) -> None:
+    path, kept = tmp_path / "state", []
+    for sends, days_later in ((True, 0), (False, 60), (False, 0)):
+        with closing(StateFile(path)) as file:
+            served = ServedCampaign(WireTransport(), Users({7: ()}), ServerSettings(speed=0), state_file=file)
+            if sends:
+                served.campaign.put_mailing(served.campaign.prepare_mailing(20, client_id=7))
+                served.save()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            kept += connection.execute("SELECT count(*) FROM mailing").fetchall()
+            connection.execute("UPDATE number SET value = value + ? WHERE name = 'now'", (days_later * DAY,))
+    assert kept == [(1,), (1,), (0,)]
