@@ -11,8 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import requests
@@ -20,6 +20,7 @@ import requests
 import databases
 from mockcampaign.policy import SECOND
 from mockcampaign.transport.wire import wait_until_reachable
+from mockcampaign.wallclock import ask_until, pause
 
 FOLDER = Path(__file__).parent
 USER, PASSWORD = "acme", "pä:ss wörd"
@@ -31,19 +32,24 @@ GUNICORN = (sys.executable, "-m", "gunicorn", "--log-level", "error", "--bind", 
 UVICORN = (sys.executable, "-m", "uvicorn", "--log-level", "error", "--fd", "{fd}", "--factory")
 NODE = ("node",)
 PUMA = ("env", "PUMA_INHERIT_0={fd}:tcp://127.0.0.1:{port}", "puma", "--quiet", "--bind", "tcp://127.0.0.1:{port}")
-# It compiles less, since it runs for seconds.
+# Built once, and not at each restart. It compiles less while it runs, since it does so for seconds.
 JAVA = (
-    "java",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
-    "--class-path",
+    "sh",
+    "-c",
+    'test -e "$CONSUMER_BUILD/JavaPostgresql.class" || javac -d "$CONSUMER_BUILD" --class-path "$1" "$0" || exit; '
+    'exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC --class-path "$CONSUMER_BUILD:$1" JavaPostgresql',
+    "JavaPostgresql.java",
     ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS),
 )
 # The table is made before there are workers.
 PHP = ("sh", "-c", 'php "$0" && PHP_CLI_SERVER_WORKERS=4 exec php -S 127.0.0.1:{port} "$0"')
 PDO_MYSQL = next(iter(glob.glob("/usr/lib/php/*/pdo_mysql.so")), "pdo_mysql.so")
 # `go run` would keep the listening socket to itself.
-GO = ("sh", "-c", 'go build -o "$CONSUMER_STORE.program" "$0" && exec "$CONSUMER_STORE.program"')
+GO = (
+    "sh",
+    "-c",
+    'test -x "$CONSUMER_BUILD/program" || go build -o "$CONSUMER_BUILD/program" "$0" && exec "$CONSUMER_BUILD/program"',
+)
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "flask-memory-threads": (*PYTHON, "flask_memory.py"),
@@ -62,7 +68,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "express-file": (*NODE, "express_file.mjs"),
     "fastify-postgresql": (*NODE, "fastify_postgresql.mjs"),
     "php-mariadb-four-workers": (*PHP, "php_mariadb.php"),
-    "java-postgresql": (*JAVA, "JavaPostgresql.java"),
+    "java-postgresql": JAVA,
     "go-redis": (*GO, "go_redis.go"),
     "ruby-sqlite-two-workers": (*PUMA, "--workers", "2", "--threads", "4:4", "--preload", "ruby_sqlite.ru"),
 }
@@ -101,23 +107,34 @@ SERVED: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 NEEDS: dict[str, tuple[str, ...]] = {
     "fastify": databases.POSTGRESQL,
     "php": ("php", PDO_MYSQL, *databases.MARIADB),
-    "java": ("java", *(f"/usr/share/java/{jar}.jar" for jar in JARS), *databases.POSTGRESQL),
+    "java": ("javac", *(f"/usr/share/java/{jar}.jar" for jar in JARS), *databases.POSTGRESQL),
     "go": ("go", *databases.REDIS),
     "ruby": ("ruby", "puma", "rackup"),
 }
 """Programs and files that consumers of a language need, by the first word of a consumer's name."""
 
+DOWN = 300
+"""Milliseconds in which connections are refused after a crash. Otherwise the new process has the socket at once, and
+responds to everything that was sent in between."""
+
 SOAKED = (*UVICORN, "--no-access-log", "soaked:from_environment")
 """What the soak is sent to; it is no consumer to learn from."""
 
 
-@dataclass(frozen=True)
 class Started:
     """A consumer that answers."""
 
-    url: str
-    """Without a slash at its end; `/hook` and `/processed` are below it."""
-    process: subprocess.Popen[bytes]
+    restart: Callable[[], Awaitable[None]]
+    """Kills it with all its workers, as a crash would, and starts it again at its port, with its store."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.url = url
+        """Without a slash at its end; `/hook` and `/processed` are below it."""
+        self.process = process
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def missing(name: str) -> str | None:
@@ -142,39 +159,69 @@ def started(name: str, store: Path) -> Iterator[Started]:
 @contextlib.contextmanager
 def started_by(command: tuple[str, ...], store: Path | str, *, binds_itself: bool = False) -> Iterator[Started]:
     """The same for a command that is not in the table."""
+    with tempfile.TemporaryDirectory() as build:
+        yield from _started(command, str(store), build, binds_itself=binds_itself)
+
+
+def _started(command: tuple[str, ...], store: str, build: str, *, binds_itself: bool) -> Iterator[Started]:
     # The socket listens before the process is there: nothing has to be tried again until it answers.
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        fd, port = listening.fileno(), listening.getsockname()[1]
-        if binds_itself:
-            listening.close()
-        process = subprocess.Popen(
-            [part.format(fd=fd, port=port) for part in command],
-            cwd=FOLDER,
-            env={
-                **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
-                "CONSUMER_USER": USER,
-                "CONSUMER_PASSWORD": PASSWORD,
-                "CONSUMER_STORE": str(store),
-                "CONSUMER_FD": str(fd),
-                "CONSUMER_PORT": str(port),
-            },
-            pass_fds=() if binds_itself else (fd,),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Its group, so that its workers end with it.
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
+        port = listening.getsockname()[1]
+        process = _launch(command, listening, store, build, binds_itself=binds_itself)
+    consumer = Started(f"http://127.0.0.1:{port}", process)
+
+    async def restart() -> None:
+        consumer.kill()
+        await pause(DOWN)
+        bound = await ask_until(lambda: _bind(port), lambda found: found is not None, 30 * SECOND)
+        assert bound is not None, f"port {port} is still used"
+        with bound:
+            consumer.process = _launch(command, bound, store, build, binds_itself=binds_itself)
+
+    consumer.restart = restart
     try:
-        assert not binds_itself or asyncio.run(wait_until_reachable(url, 60 * SECOND)), command
-        with requests.get(f"{url}/processed", timeout=60) as answer:
+        assert not binds_itself or asyncio.run(wait_until_reachable(consumer.url, 60 * SECOND)), command
+        with requests.get(f"{consumer.url}/processed", timeout=60) as answer:
             assert answer.status_code == 200, answer.text
-        yield Started(url, process)
+        yield consumer
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(consumer.process.pid, signal.SIGTERM)
         try:
-            process.wait(10)
+            consumer.process.wait(10)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            consumer.kill()
+
+
+async def _bind(port: int) -> socket.socket | None:
+    """Return a socket that listens; None while workers that were killed still hold the port."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return None
+
+
+def _launch(
+    command: tuple[str, ...], listening: socket.socket, store: str, build: str, *, binds_itself: bool
+) -> subprocess.Popen[bytes]:
+    fd, port = listening.fileno(), listening.getsockname()[1]
+    if binds_itself:
+        listening.close()
+    return subprocess.Popen(
+        [part.format(fd=fd, port=port) for part in command],
+        cwd=FOLDER,
+        env={
+            **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
+            "CONSUMER_USER": USER,
+            "CONSUMER_PASSWORD": PASSWORD,
+            "CONSUMER_STORE": store,
+            "CONSUMER_BUILD": build,
+            "CONSUMER_FD": str(fd),
+            "CONSUMER_PORT": str(port),
+        },
+        pass_fds=() if binds_itself else (fd,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Its group, so that its workers end with it.
+        start_new_session=True,
+    )
