@@ -5,9 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from mockcampaign.text import bounded
+
 
 class MockcampaignError(Exception):
-    """Base of all our errors; the text is one line that tells a user what to do."""
+    """Base of all our errors; the text is one line that tells a user what to do.
+
+    It repeats values of others, which may be endless, so it is cut off in the middle.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(bounded(message))
 
 
 class InvalidInputError(MockcampaignError):

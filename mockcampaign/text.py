@@ -9,6 +9,9 @@ from collections.abc import Collection, Sequence
 SHOWN_MAX = 60
 """Maximum number of characters of a value that a message shows."""
 
+MESSAGE_MAX = 4_000
+"""Maximum number of characters of a whole message, whatever values of a caller or consumer it repeats."""
+
 
 def unknown(what: str, found: str, allowed: Collection[str], *, secret: bool = False, listed_by: str = "") -> str:
     """Return the message for a word that is not allowed, with the allowed word that is most like it.
@@ -29,6 +32,14 @@ def meant(found: str, allowed: Collection[str], *, most: int = 1) -> str:
     """
     close = [] if len(found) > SHOWN_MAX else difflib.get_close_matches(found, allowed, n=most)
     return f", did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def bounded(text: str, length: int = MESSAGE_MAX) -> str:
+    """Return the text; of a longer one only both ends, where a message says what is wrong and what is allowed."""
+    if len(text) <= length:
+        return text
+    end = length // 3
+    return f"{text[: length - end - 3]} … {text[-end:]}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -40,7 +40,8 @@ SOURCES = read_sources(Path(mockcampaign.__file__).parent)
 # From low to high, for each folder. A new module has to be entered here; it imports only what is on a lower level.
 LEVELS = {
     "": """
-        __init__ errors json_text shipped text wallclock < model < masking policy pseudonyms serving tables whole_files
+        __init__ json_text shipped text wallclock < errors < model
+        < masking policy pseudonyms serving tables whole_files
         < clocks durations extras < faults < shape < engine events samples transport < clients
         < campaign judging strategies < recording report < check load_test < locust scenario < server < double drill
         < cli pytest_plugin < __main__

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.server.app import APIS
-from mockcampaign.server.http.request import Repeated, RequestRejectedError, number_or_text, read_pairs
+from mockcampaign.server.http.request import VIOLATIONS_MAX, Repeated, RequestRejectedError, number_or_text, read_pairs
 from mockcampaign.server.http.request_fields import (
     HINTS_MAX,
     INT32_MAX,
@@ -26,6 +26,7 @@ from mockcampaign.server.http.request_fields import (
     between,
     read_fields,
 )
+from mockcampaign.text import MESSAGE_MAX
 
 
 class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +53,40 @@ def violations(values: object) -> list[str]:
         read_fields(Request, values)
     assert rejected.value.status == 400
     return rejected.value.violations
+
+
+ENDLESS = st.builds(
+    lambda text, times: text * times,
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=8) | st.sampled_from(["a", "ä", "\x00", "%", ",", "{"]),
+    st.sampled_from([1, 61, 5_000, 20_000]),
+)
+"""Text of a caller, up to as long as a body may be."""
+
+
+@settings(max_examples=20)
+@given(
+    st.dictionaries(ENDLESS | st.sampled_from(NAMES), ENDLESS | st.integers() | st.just({"x": 1}), max_size=8),
+    st.sampled_from([0, 30, 1_000]),
+    ENDLESS,
+)
+def test_no_error_repeats_endless_text(values: dict[str, Any], more: int, text: str) -> None:
+    values |= {f"unknown{number}": text for number in range(more)}
+    rejections = [RequestRejectedError(400, text, violations=[text] * more)]
+    for given_fields in (values, {"webhookId": text, "inner": values, "type": text, "over": text, "target": text}):
+        with pytest.raises(RequestRejectedError) as rejected:
+            read_fields(Request, given_fields | {"direction": ""})
+        rejections.append(rejected.value)
+    with pytest.raises(RequestRejectedError) as rejected:
+        read_pairs(f"{text}=%ff".encode())
+    for one in [*rejections, rejected.value]:
+        bodies = [msgspec.json.encode(api.describe_error(one)) for api in APIS]
+        assert max(map(len, bodies)) <= 6 * MESSAGE_MAX * (VIOLATIONS_MAX + 1)  # a control character takes six
+    assert max(len(msgspec.json.encode(api.describe_error(rejections[1]))) for api in APIS) < 100_000
+
+
+def test_an_error_names_some_wrong_fields_and_counts_the_others() -> None:
+    found = violations({"webhookId": 1} | {f"unknown{number}": 1 for number in range(VIOLATIONS_MAX + 5)})
+    assert [one.partition(":")[0] for one in found[-2:]] == ["unknown4", "… and 5 more wrong fields"]
 
 
 def test_only_the_first_unknown_fields_get_a_hint() -> None:

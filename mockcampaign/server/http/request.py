@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from mockcampaign import json_text
-from mockcampaign.text import short
+from mockcampaign.text import bounded, counted, short
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -28,6 +28,9 @@ Values = dict[str, object]
 NESTING_MAX = 100
 """Maximum nesting of arrays and objects in a body. Ours: events have two or three levels."""
 
+VIOLATIONS_MAX = 20
+"""Maximum number of wrong fields that an error names: a body has room for hundreds of thousands."""
+
 _DIGITS_MAX = 30
 
 
@@ -37,11 +40,16 @@ class RequestRejectedError(Exception):
     def __init__(
         self, status: int, message: str, *, violations: Sequence[str] = (), headers: Mapping[str, str] | None = None
     ) -> None:
-        """`violations`: one for each wrong field, in the form `field: what, allowed: …`."""
+        """`violations`: one for each wrong field, in the form `field: what, allowed: …`. The last one counts more."""
+        message = bounded(message)
         super().__init__(message)
         self.status = status
         self.message = message
-        self.violations = list(violations)
+        more = len(violations) - VIOLATIONS_MAX
+        self.violations = [
+            *map(bounded, violations[:VIOLATIONS_MAX]),
+            *([f"… and {counted(more, 'more wrong field')}"] if more > 0 else []),
+        ]
         self.headers = headers or {}
 
 
@@ -182,4 +190,4 @@ def _decoded(text: str, name: str) -> str:
             raise UnicodeError
         return unquote_to_bytes(text).decode() if "%" in text else text
     except UnicodeError:
-        raise wrong_fields([f"{unquote(name)}: is not percent-encoded UTF-8"]) from None
+        raise wrong_fields([f"{short(unquote(name))}: is not percent-encoded UTF-8"]) from None

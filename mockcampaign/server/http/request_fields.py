@@ -330,7 +330,7 @@ def _field_problems(kind: type[msgspec.Struct], values: Mapping[str, object], wh
             # A body has room for so many unknown fields that a hint for each would hold up all other requests.
             hint = meant(name, fields) if number < HINTS_MAX else ""
             yield (
-                prefix + (name if name.isidentifier() else shown(name)),
+                prefix + (short(name) if name.isidentifier() else shown(name)),
                 f"unknown field{hint or ','} allowed: {allowed}",
             )
 
