@@ -21,6 +21,9 @@ LOAD_FORMAT = 1
 LAST_PART = 4
 """The backlog must come down in the last quarter of a load."""
 
+FEW_PARTS = 2
+"""Of all events so far, less than one of so many parts may be pending."""
+
 LATE_PERCENT_MAX = 0.1
 """Percentage of batches that may start late, by default."""
 
@@ -113,7 +116,8 @@ def judged(
     """Return whether the consumer keeps up with a rate.
 
     It does if the backlog came down to `drained` events in the last quarter of the load, and that of each outage was
-    drained during the load. `retry_interval` is in milliseconds.
+    drained during the load. These events must be few of all so far, unless they were accepted right after the load: few
+    events are never more than `drained`, whatever becomes of them. `retry_interval` is in milliseconds.
     """
     if not balance.is_exact:
         return Judged(
@@ -151,9 +155,10 @@ def judged(
             f"backlog was drained: Campaign retries a batch after {format_duration(retry_interval)}, so give a --for "
             f"well over {format_duration(_whole_seconds(needed))}",
         )
-    if any(sample.pending <= drained for sample in last):
-        if not balance.accepted:
-            return Judged("could-not-tell", "the consumer accepted no event, because none was due")
+    is_over_soon = not balance.pending and samples[-1].at < milliseconds + retry_interval
+    if any(
+        sample.pending <= drained and (is_over_soon or sample.pending * FEW_PARTS < sample.created) for sample in last
+    ):
         if undrained:
             return Judged(
                 "could-not-tell",

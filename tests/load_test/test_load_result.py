@@ -53,6 +53,26 @@ def test_a_backlog_that_grows_is_not_kept_up_with() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pending", "accepted_after", "expected"),
+    [
+        (29, None, "compliant"),
+        (30, None, "violated"),
+        (60, None, "violated"),
+        (60, 9_999, "compliant"),
+        (60, 10_000, "violated"),
+    ],
+)
+def test_few_events_do_not_hide_that_they_are_pending(pending: int, accepted_after: int | None, expected: str) -> None:
+    samples = [LoadSample(LENGTH, 60, 60 - pending, pending)]
+    left = pending
+    if accepted_after is not None:
+        samples.append(LoadSample(LENGTH + accepted_after, 60, 60, 0))
+        left = 0
+    balance = Balance(created=60, accepted=60 - left, discarded=0, pending=left)
+    assert verdict(samples=samples, balance=balance).verdict == expected
+
+
 def test_what_comes_down_only_after_the_load_does_not_count() -> None:
     assert verdict(0, 900, 900, 900, 900, 900, 900, 0).verdict == "violated"
 
