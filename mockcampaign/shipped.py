@@ -13,6 +13,12 @@ def scenarios_folder() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "scenarios"
 
 
+def rule_pages_folder() -> Path:
+    """The pages of the rules: inside the installed package, or in the documentation of a checkout."""
+    inside = _PACKAGE / "shipped" / "rules"
+    return inside if inside.is_dir() else _PACKAGE.parent / "docs" / "rules"
+
+
 def assets_folder() -> Path:
     """Other people's work that pages are made of, each in a folder with its licence."""
     return _PACKAGE / "assets"

@@ -54,7 +54,7 @@ LEVELS = {
     "clocks": "clock_file led_process python < go_overlay",
     "clocks.python": "sitecustomize",
     "check": """
-        behaviours examined probes shrink < reproduce settings < edge_cases < histories < bench < rule
+        behaviours examined probes rule_page shrink < reproduce settings < edge_cases < histories < bench < rule
         < calibration reproduction rules < examiner < result sweep < check
     """,
     "check.bench": """

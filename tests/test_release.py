@@ -94,7 +94,8 @@ def test_the_archives_have_everything(built: Built) -> None:
     assert names_in(built.sdist) - tracked <= {"PKG-INFO", ".gitignore"}
     wheel = names_in(built.wheel)
     package = {name for name in tracked if name.startswith("mockcampaign/")}
-    shipped = {f"mockcampaign/shipped/{name}" for name in tracked if name.startswith(("scenarios/", "fixtures/"))}
+    folders = ("scenarios/", "fixtures/", "docs/rules/")
+    shipped = {f"mockcampaign/shipped/{name.removeprefix('docs/')}" for name in tracked if name.startswith(folders)}
     assert "mockcampaign/py.typed" in package
     of_distribution = {name for name in wheel if ".dist-info/" in name}
     assert wheel - of_distribution == package | shipped

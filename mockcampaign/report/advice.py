@@ -9,7 +9,7 @@ import html
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -38,9 +38,24 @@ from mockcampaign.judging.fact import (
     SurplusBytes,
     UnderscoreInHeader,
 )
+from mockcampaign.judging.finding import Finding
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.situation import Situation
+from mockcampaign.judging.verdict import worst_first
 from mockcampaign.report.sentences import PARTS
 from mockcampaign.text import few
+
+
+def explaining(findings: Iterable[Finding]) -> str | None:
+    """Return the command that explains the rule of the first finding that is a problem, for the end of a report.
+
+    None if no rule of the check is one.
+    """
+    for finding in worst_first(findings):
+        if finding.outcome in ("fail", "warn") and (finding.family is not None or finding.id in _OF_JOURNALS):
+            return f"mockcampaign rules {finding.id}"
+    return None
+
 
 SAFE_INTEGER_MAX = 2**53 - 1
 """The greatest whole number that a double holds exactly, and so JavaScript's `JSON.parse` (ECMA-262, 21.1.2.6)."""
@@ -53,6 +68,8 @@ BASIC_MULTILINGUAL_PLANE_MAX = 0xFFFF
 INHERITED = ("constructor", "__proto__", "toString", "hasOwnProperty")
 """Names that every object of JavaScript inherits, so that one used as a dictionary seems to contain them."""
 
+
+_OF_JOURNALS = frozenset(rule.id for rule in JOURNAL_RULES)
 
 KEEP_SHOWN_MAX = 3
 """How many options for fields advice lists."""

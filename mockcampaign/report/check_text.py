@@ -33,6 +33,7 @@ from mockcampaign.judging.verdict import (
     worst_first,
 )
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import explaining
 from mockcampaign.report.columns import PLAIN, Copyable, Styled, cut
 from mockcampaign.report.scenario_text import (
     DOUBT,
@@ -168,7 +169,7 @@ def next_lines(
     """
     wrong = [finding for finding in result.rules if finding.outcome in ("fail", "warn") and not finding.known]
     wrong = worst_first(wrong, strict=is_strict(result))
-    commands = []
+    commands = list(filter(None, [explaining(wrong)]))
     if wrong and not explain:
         rules = ",".join(dict.fromkeys(rule for finding in wrong[:RULES_NEXT_MAX] for rule in _needed_for(finding)))
         commands.append(f"{again} --rules {rules} --explain")

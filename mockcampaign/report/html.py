@@ -34,6 +34,7 @@ from mockcampaign.judging.verdict import (
     violates,
 )
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import explaining
 from mockcampaign.report.attempts import DETAILS, Attempts, Detail, attempts
 from mockcampaign.report.charts import Chart, chart, pending_max
 from mockcampaign.report.scenario_text import CAME_TO_MAX, and_simulated, brief, evidence_of, seen
@@ -142,6 +143,7 @@ def to_html(result: RunResult, demo: Demo | None = None) -> bytes:
         targets_max=TARGETS_MAX,
         came_to_max=CAME_TO_MAX,
         few_findings=FEW_FINDINGS,
+        explaining=explaining(result.rules),
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         policy="; ".join(

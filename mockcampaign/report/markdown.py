@@ -18,6 +18,7 @@ from mockcampaign.judging.verdict import (
     verdict_shown,
 )
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import explaining
 from mockcampaign.report.scenario_text import and_simulated, brief, seen
 from mockcampaign.tables import complete
 from mockcampaign.text import printable
@@ -101,6 +102,9 @@ def _findings(result: RunResult) -> Iterator[str]:
         yield from _finding(scenario, finding)
     if len(wrong) > FINDINGS_MAX:
         yield f"- … and {len(wrong) - FINDINGS_MAX} more"
+    if command := explaining(finding for _, finding in wrong):
+        yield ""
+        yield f"`{command}` explains the rule; `--code python` shows code that violates it, and a fix."
 
 
 def _finding(scenario: ScenarioResult, finding: Finding) -> Iterator[str]:

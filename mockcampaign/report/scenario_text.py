@@ -24,6 +24,7 @@ from mockcampaign.judging.verdict import (
     worst_first,
 )
 from mockcampaign.report import sentences
+from mockcampaign.report.advice import explaining
 from mockcampaign.report.columns import PLAIN, Copyable, Style, Styled, cells, cut, fitted
 from mockcampaign.report.timeline import Line, excerpt, folded, timeline
 from mockcampaign.tables import complete
@@ -129,6 +130,8 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
         yield _failure_line(scenario, is_cut=width is not None)
     if wrong and verbosity == 0 and wrong[0].file:
         yield [("  what to type next", FAINT)]
+        if command := explaining(finding for scenario in wrong for finding in scenario.rules):
+            yield [(Copyable(f"    {command}"), PLAIN)]
         yield [(Copyable(f"    mockcampaign run {shlex.quote(wrong[0].file)} -v"), PLAIN)]
 
 

@@ -164,6 +164,8 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
             ["rules", "responds-20"],
             "unknown rule 'responds-20', did you mean 'responds-200' or ",
         ),
+        (["rules", "--code", "php"], "--code has no effect alone, allowed: with the id of a rule"),
+        (["rules", "responds-200", "--code", "rust"], "'rust'"),
         (["rules", "zzz"], "unknown rule 'zzz' (allowed: those that 'mockcampaign rules' lists)\n"),
         (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
     ],

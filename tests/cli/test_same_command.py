@@ -77,7 +77,8 @@ def test_the_suggested_command_examines_the_violated_rules(capsys: pytest.Captur
     with serve_consumer("stores-first-event-only") as url:
         given = ("check", f"{url}/hook", "--probe", f"{url}/processed", "--seed", "5", "--budget", "1m30s")
         assert main(*given, "--rules", "responds-200,stores-every-event") == 1
-        explain, write = suggested(capsys.readouterr().out)
+        rule, explain, write = suggested(capsys.readouterr().out)
+        assert rule == "mockcampaign rules stores-every-event"
         again = f"mockcampaign check {url}/hook --probe {url}/processed --budget 1m30s"
         assert explain == f"{again} --rules stores-every-event --explain"
         assert write == f"{again} --scenarios scenarios-of-check"

@@ -176,12 +176,13 @@ def test_a_long_run_shows_its_progress(tmp_path: Path) -> None:
 
 def test_the_end_of_a_run_says_what_failed_and_what_to_type_next() -> None:
     lines = ["".join(text for text, _ in line).rstrip() for line in summary_lines(every_outcome(), width=80)]
-    assert lines[-5:] == [
+    assert lines[-6:] == [
         "1 of 3 scenarios failed, 1 inconclusive, 1 passed",
         "  FAIL A list is lost: scenarios/outage.scenario.yaml:14:18  consumer.processed: exactly-once: 3 missing, "
         "first type=open mailId=3IH…",
         "  ?    Nobody there: scenarios/outage.scenario.yaml  consumer http://consumer/opens: connection refused",
         "  what to type next",
+        "    mockcampaign rules responds-200",
         "    mockcampaign run scenarios/outage.scenario.yaml -v",
     ]
     whole = ["".join(text for text, _ in line).rstrip() for line in summary_lines(every_outcome())]
@@ -211,7 +212,7 @@ def test_what_a_terminal_of_eighty_columns_shows_runs_as_it_is(tmp_path: Path, c
         )
         lines = printed.splitlines()
         commands = [line for line in lines if line.lstrip().startswith(("curl ", "mockcampaign "))]
-        assert [command.split()[0] for command in commands] == ["curl", "curl", "mockcampaign", "mockcampaign"]
+        assert [command.split()[0] for command in commands] == ["curl", "curl", *["mockcampaign"] * 3]
         assert len(commands[0]) > 80
         for command in commands:
             checked = subprocess.run(["bash", "-n", "-c", command], capture_output=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from mockcampaign.check.rule_page import LANGUAGES
 from mockcampaign.cli.parameters import Command, WordType
 from mockcampaign.cli.terminal import say, standard_output
 from mockcampaign.errors import InvalidInputError
@@ -15,13 +16,19 @@ from mockcampaign.text import unknown
 
 @click.command(cls=Command)
 @click.argument("rule_id", metavar="[ID]", required=False)
-def rules(rule_id: str | None) -> int:
+@click.option(
+    "--code", "language", type=WordType(list(LANGUAGES)), help="Show code that violates it, and code that does not."
+)
+def rules(rule_id: str | None, language: str | None) -> int:
     """List the rules of `check`, or explain one."""
     from mockcampaign.check.behaviours import BEHAVIOURS
+    from mockcampaign.check.rule_page import rule_page
     from mockcampaign.check.rules import CATALOGUE, FAMILIES
     from mockcampaign.report import sentences
 
     if rule_id is None:
+        if language is not None:
+            raise InvalidInputError("--code has no effect alone, allowed: with the id of a rule")
         width = max(len(rule.id) for rule in CATALOGUE)
         for family, about in FAMILIES.items():
             say(f"{click.style(family, bold=True)}: {about}")
@@ -35,8 +42,10 @@ def rules(rule_id: str | None) -> int:
         raise InvalidInputError(unknown("rule", rule_id, known, listed_by="mockcampaign rules"))
     rule = known[rule_id]
     say(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
+    page = rule_page(rule.id)
     assumed = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
     for label, text in (
+        ("in practice", page.story),
         ("required", rule.requirement),
         ("expected", rule.expected),
         ("needs", ", ".join(sentences.need(need) for need in rule.needs) or "nothing"),
@@ -47,7 +56,12 @@ def rules(rule_id: str | None) -> int:
     ):
         wrapped = textwrap.wrap(text, 96)
         for index, line in enumerate(wrapped):
-            say(f"  {label if index == 0 else '':<12}{line}")
+            say(f"  {label if index == 0 else '':<13}{line}")
+    if language is None:
+        say(f"  {'code':<13}mockcampaign rules {rule.id} --code {'|'.join(LANGUAGES)}")
+        return 0
+    for label, code in (("broken", page.broken[language]), ("fixed", page.fixed[language])):
+        say(f"\n  {label}\n\n{textwrap.indent(code.rstrip(), '    ')}")
     return 0
 
 

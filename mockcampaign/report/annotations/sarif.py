@@ -15,6 +15,7 @@ import msgspec
 from mockcampaign import __version__, json_text
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, ScenarioResult, is_strict, is_violation, rank
+from mockcampaign.report.advice import explaining
 from mockcampaign.report.scenario_text import brief, seen
 from mockcampaign.text import printable
 
@@ -179,9 +180,16 @@ def _rule(finding: Finding) -> _Rule:
         id=finding.id,
         short_description=_Message(text=title),
         full_description=_Message(text=finding.requirement),
-        help=None if finding.fix is None else _Message(text=finding.fix),
+        help=_help(finding),
         default_configuration=_Configuration(level="error" if finding.level == "must" else "warning"),
     )
+
+
+def _help(finding: Finding) -> _Message | None:
+    """Return how to fix a violation, and the command that explains the rule: its page has no address."""
+    command = explaining([finding])
+    parts = (finding.fix, None if command is None else f"`{command}` explains the rule.")
+    return _Message(text="\n".join(filter(None, parts))) if any(parts) else None
 
 
 def _result(shown: _Shown, rule_index: int) -> _SarifResult:
