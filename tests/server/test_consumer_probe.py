@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -89,6 +90,24 @@ def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: 
             started = server.control("POST", "/check", body).json()
             checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
         assert [(one["id"], one["outcome"]) for one in checked["findings"]] == [("stores-every-event", "pass")]
+
+
+def test_a_number_that_is_too_great_shows_nothing_and_one_that_is_too_small_a_loss(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/hook").respond_with_data("")
+    found = {}
+    with running_server(probe=ProbeOptions(url=httpserver.url_for("/stored"), count="opens")) as server:
+        server.activated(httpserver.url_for("/hook"))
+        server.control("POST", "/emit", {"type": "open", "count": 120})
+        server.advance("1m")
+        for number in (119, 120, 121):
+            httpserver.expect_oneshot_request("/stored").respond_with_json({"opens": number})
+            answer = server.control("GET", "/verdict").json()
+            found[number] = answer["verdict"], (answer["trouble"] or "").partition(":")[0]
+    assert found == {
+        119: ("violated", ""),
+        120: ("compliant", ""),
+        121: ("could-not-tell", "the probe reports more events than were sent"),
+    }
 
 
 def test_a_database_that_has_gone_is_the_trouble_of_the_check(

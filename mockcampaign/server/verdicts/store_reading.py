@@ -36,6 +36,11 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     """How to compare only the fields that the consumer keeps, after the description of a difference; may be empty."""
 
+    @property
+    def may_count_others(self) -> bool:
+        """Whether the probe reports a number that others, or the time before this server, may have contributed to."""
+        return isinstance(self.found, int) and self.difference.surplus_count > 0
+
 
 async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReading:
     """Ask the probe, and compare its response. Raises `CouldNotTellError` if it cannot be compared."""

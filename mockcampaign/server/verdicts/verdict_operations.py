@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 PROCESSED = "processed"
 """Id of the finding about the consumer's store."""
 
+COUNTS_OTHERS = (
+    "the probe reports more events than were sent: it may count what was stored before, too, allowed: an empty store, "
+    "or a probe that reports events"
+)
+"""Why a number that is too great shows nothing."""
+
 
 class VerdictQuery(msgspec.Struct, frozen=True):
     """How strictly to judge."""
@@ -60,7 +66,10 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
     else:
         try:
             reading = await read_store(consumer, campaign)
-            stored = [judge_store(reading.difference, reading.acknowledged, hint=reading.hint)]
+            if reading.may_count_others:
+                trouble = COUNTS_OTHERS
+            else:
+                stored = [judge_store(reading.difference, reading.acknowledged, hint=reading.hint)]
         except CouldNotTellError as error:
             trouble = str(error)
     dropped = campaign.journal.dropped
