@@ -22,7 +22,7 @@ LAST_PART = 4
 """The backlog must come down in the last quarter of a load."""
 
 FEW_PARTS = 2
-"""Of all events so far, less than one of so many parts may be pending."""
+"""Less than one of so many parts of all events so far may be pending."""
 
 LATE_PERCENT_MAX = 0.1
 """Percentage of batches that may start late, by default."""
