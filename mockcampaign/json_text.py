@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
+
+NESTING_MAX = 500
+"""Most levels of arrays and objects. Each version of Python has a limit of its own, from 998 to more than 20,000."""
 
 LONE_SURROGATE = "\ud83d"
 """The first half of most emoji."""
@@ -33,7 +37,7 @@ def encode(value: Any, order: Literal["sorted"] | None = None) -> bytes:
 def decode(data: bytes | msgspec.Raw) -> Any:
     """Return what JSON text says, with U+FFFD for each lone surrogate.
 
-    Raises `msgspec.DecodeError`, and nothing else, if it is not JSON, not UTF-8, or nested too deeply.
+    Raises `msgspec.DecodeError`, and nothing else, if it is not JSON, not UTF-8, or nested deeper than `NESTING_MAX`.
     """
     try:
         return _decode(data)
@@ -46,12 +50,55 @@ def decode(data: bytes | msgspec.Raw) -> Any:
 
 
 def _decode(data: bytes | msgspec.Raw) -> Any:
+    text = bytes(data)
     try:
-        return msgspec.json.decode(data)
+        value = msgspec.json.decode(text)
     except RecursionError:
-        raise msgspec.DecodeError("it is nested too deeply") from None
+        raise msgspec.DecodeError(_TOO_DEEP) from None
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise msgspec.DecodeError(why_not_json(bytes(data), error)) from None
+        raise msgspec.DecodeError(why_not_json(text, error)) from None
+    if is_deeper(value, text, NESTING_MAX):
+        raise msgspec.DecodeError(_TOO_DEEP)
+    return value
+
+
+_TOO_DEEP = "it is nested too deeply"
+
+
+def is_deeper(value: object, text: bytes, levels: int) -> bool:
+    """Return whether more arrays and objects than that lie within each other, in the value that the text says."""
+    if not _may_be_deeper(text, levels):
+        return False
+    level = [value]
+    for _ in range(levels + 1):
+        level = [inner for one in level if isinstance(one, dict | list) for inner in _in(one)]
+        if not level:
+            return False
+    return True
+
+
+def _in(container: dict[str, object] | list[object]) -> Iterable[object]:
+    """Return what an array or an object contains; of an empty one, anything, as it is a level all the same."""
+    return (container.values() if isinstance(container, dict) else container) or (None,)
+
+
+def _may_be_deeper(text: bytes, levels: int) -> bool:
+    """Return whether the brackets of JSON text leave it open, in a tenth of the time in which a full store is read.
+
+    To go through the values would take as long as to read them. Brackets in texts count as well, so that texts whose
+    brackets are balanced with those around them, hundreds of times, could hide levels.
+    """
+    if len(text) <= 2 * levels:
+        return False
+    brackets = text.translate(None, _NO_BRACKETS)
+    for removed in range(0, levels, 2):
+        if len(brackets) // 2 + removed <= levels:
+            return False
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")  # at most two levels, the innermost ones
+    return True
+
+
+_NO_BRACKETS = bytes(set(range(256)).difference(b"{}[]"))
 
 
 def why_not_json(data: bytes, error: Exception) -> str:

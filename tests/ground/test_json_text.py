@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockcampaign import json_text
+from mockcampaign.json_text import NESTING_MAX
 
 TEXTS = st.text(st.characters(exclude_categories=()) | st.sampled_from("\ud83d\ude00\\u"))
 
@@ -52,6 +53,30 @@ NO_JSON = [b"", b"{", rb'"\ud83d', rb'"\x"', rb'"\u12"', LATIN_1, DEEP, rb'["\ud
 def test_what_is_not_json_is_an_error_of_one_kind(decode: Callable[[bytes], object], text: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(text)
+
+
+@pytest.mark.parametrize("decode", [json_text.decode, json_text.decode_exactly])
+@pytest.mark.parametrize(
+    ("opening", "closing", "levels"),
+    [(b"[", b"]", 1), (b'{"a":', b"}", 1), (b'[0,{"a":', b"},[]]", 2)],
+    ids=["arrays", "objects", "both"],
+)
+def test_no_python_reads_more_levels_than_another(
+    opening: bytes, closing: bytes, levels: int, decode: Callable[[bytes], object]
+) -> None:
+    def nested(times: int) -> bytes:
+        return opening * times + b"1" + closing * times
+
+    most = NESTING_MAX // levels
+    assert decode(nested(most)) == json.loads(nested(most))
+    for times in (most + 1, 1_200, 9_000, 20_000):
+        with pytest.raises(msgspec.DecodeError, match=r"^it is nested too deeply$"):
+            decode(nested(times))
+
+
+def test_many_brackets_are_not_deep() -> None:
+    events = [{"a": [{}, []], "b": "[" * 600}] * 600
+    assert json_text.decode(json_text.encode(events)) == events
 
 
 def test_fields_are_sorted_if_that_is_asked_for() -> None:

@@ -135,28 +135,13 @@ async def read_json(headers: Headers, receive: Receive) -> object:
         raise _too_deep() from None
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise RequestRejectedError(400, f"the body is not JSON: {json_text.why_not_json(body, error)}") from None
-    # Most bodies cannot be too deep, as they have not as many brackets.
-    if body.count(b"[") + body.count(b"{") > NESTING_MAX and _nesting(value) > NESTING_MAX:
+    if json_text.is_deeper(value, body, NESTING_MAX):
         raise _too_deep()
     return value
 
 
 def _too_deep() -> RequestRejectedError:
     return RequestRejectedError(400, f"the body is nested too deeply, allowed: up to {NESTING_MAX} levels")
-
-
-def _nesting(value: object) -> int:
-    """Return how many arrays and objects lie within each other, without recursion."""
-    level, nesting = [value], -1
-    while level:
-        nesting += 1
-        level = [
-            inside
-            for one in level
-            if isinstance(one, list | dict)
-            for inside in (one.values() if isinstance(one, dict) else one) or [None]
-        ]
-    return nesting
 
 
 def read_pairs(encoded: bytes, *, with_empty: bool = True) -> Values:
