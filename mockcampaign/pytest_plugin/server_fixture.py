@@ -163,6 +163,11 @@ class ServerHome(Home):
                 "campaign_server sends over sockets: give it a URL or a running server, or give the application to the "
                 "`campaign` fixture"
             )
+        if settled is not None:
+            raise MisuseError(
+                "campaign_server.webhook: settled has no effect, because the server waits for no background work, "
+                "allowed: settled with the `campaign` fixture"
+            )
         return url_with_path(str(found), path)
 
     def call_in_home(self, call: Callable[[], Result]) -> Result:

@@ -139,6 +139,10 @@ class TestMisuse:
         with pytest.raises(MisuseError, match="campaign_server sends over sockets: give it a URL or a running server"):
             campaign_server.webhook("open", target=app)
 
+    def test_work_that_nobody_waits_for(self, campaign_server: CampaignServer) -> None:
+        with pytest.raises(MisuseError, match=r"^campaign_server\.webhook: settled has no effect, because the server "):
+            campaign_server.webhook("open", target="http://127.0.0.1:9/hook", settled=lambda: None)
+
     def test_no_webhook(self, campaign_server: CampaignServer) -> None:
         with pytest.raises(MisuseError, match=r"no webhook yet, create one first: let your code register one at camp"):
             campaign_server.emit("open")
