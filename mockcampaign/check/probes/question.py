@@ -39,9 +39,6 @@ class Part(msgspec.Struct, frozen=True):
     """Keys of the mails of these events."""
 
 
-_SELECTING = CLIENT_ID, MAILING_ID, MAIL_IDS
-
-
 class _Row(NamedTuple):
     client: Selected | None
     mailing: Selected | None

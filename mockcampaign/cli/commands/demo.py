@@ -85,7 +85,7 @@ def demo(seed: int | None, outputs: Outputs, verbose: bool, quiet: bool, no_colo
     width = max(len(result.name) for result in correct)
     say(f"\n{'scenario':<{width}}  {'correct':<14}  {DEMO_BUG}")
     for left, right in zip(correct, broken, strict=True):
-        say(f"{printable(left.name):<{width}}  {_verdict(left, color, 14)}  {_verdict(right, color, 0)}", color=color)
+        say(f"{printable(left.name):<{width}}  {_verdict(left, 14)}  {_verdict(right, 0)}", color=color)
     violated = [result for result in broken if not result.compliant]
     for result in violated if verbose else violated[:1]:
         say(f"\n{_taught(Path(result.file))}\n")
@@ -162,7 +162,7 @@ def _check_bugs(seed: int, color: bool | None) -> list[Checked]:
     return checks
 
 
-def _verdict(result: ScenarioResult, color: bool | None, width: int) -> str:
+def _verdict(result: ScenarioResult, width: int) -> str:
     from mockcampaign.report.scenario_text import VERDICTS
 
     return styled(f"{result.verdict:<{width}}", VERDICTS[result.verdict][1])
