@@ -158,6 +158,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
         (["serve", "--probe", "http://a", "--probe-count", "[["], "mockcampaign: --probe-count: '[[' is not JMESPath:"),
         (["check", "http://a", "--budget", "0s"], "--budget: '0s' is too short, allowed: 1ms or longer"),
         (["check", "http://a", "--timeout", "0s"], "--timeout: '0s' is too short, allowed: 1ms or longer"),
+        (["check", "http://a", "--histories", "5", "--history", "3"], "one of --histories and --history, found both"),
         (["soak", "http://a", "--for", "0s"], "--for: '0s' is too short, allowed: 1ms or longer"),
         (["soak", "http://a", "--every", "999ms"], "--every: '999ms' is too short, allowed: 1s or longer"),
         (

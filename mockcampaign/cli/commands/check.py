@@ -434,7 +434,8 @@ def _unused(settings: Settings, options: CheckArguments) -> Iterator[str]:
     """Yield the options that no selected rule uses, though they are given."""
     from mockcampaign.check.examiner import select
 
-    wanted = {need for rule in select(settings) for need in rule.needs}
+    rules = select(settings)
+    wanted = {need for rule in rules for need in rule.needs}
     given: tuple[tuple[str, Need, str | None], ...] = (
         ("--restart-cmd", "restart command", options["restart_command"]),
         ("--break-cmd", "break command", options["break_command"]),
@@ -444,10 +445,15 @@ def _unused(settings: Settings, options: CheckArguments) -> Iterator[str]:
     for option, need, value in given:
         if value is not None and need not in wanted:
             yield option
+    if all(rule.family != "random histories" for rule in rules):
+        histories = ("--histories", options["histories"]), ("--history", options["history"])
+        yield from (option for option, number in histories if number is not None)
 
 
 def _check_effects(options: CheckArguments) -> None:
-    """Raise `InvalidInputError` for an option that has no effect without another one."""
+    """Raise `InvalidInputError` for an option that has no effect without another one, or with it."""
+    if options["histories"] is not None and options["history"] is not None:
+        raise InvalidInputError("allowed: one of --histories and --history, found both")
     urls = {"--probe": options["probe_url"], "--probe-command": options["probe_command"]}
     probe = {**urls, "--probe-sql": options["probe_query"]}
     source = click.get_current_context().get_parameter_source("probe_sql")
