@@ -118,7 +118,7 @@ export class WebhooksTable {
         {},
         element("th", { scope: "row" }, row.name, row.client),
         element("td", { class: "target" }, row.target, row.authentication),
-        element("td", {}, row.status, row.outage),
+        element("td", { class: "state" }, row.status, row.outage),
         row.pending,
         row.next,
         row.attempts,
