@@ -119,7 +119,8 @@ def to_html(result: RunResult, demo: Demo | None = None) -> bytes:
     )
     environment.filters["quoted"] = shlex.quote
     environment.filters["brief"] = brief
-    environment.filters["seen"] = seen
+    # The name of the only scenario stands above everything.
+    environment.filters["seen"] = seen if len(result.scenarios) > 1 else lambda finding: finding.actual
     environment.filters["swept"] = sentences.swept
     environment.filters["sweep_summary"] = sentences.sweep_summary
     environment.filters["difference"] = sentences.difference

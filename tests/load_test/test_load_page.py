@@ -63,7 +63,7 @@ def test_it_fits_every_window_and_is_accessible(tmp_path: Path) -> None:
         page.wait_for_selector("html[data-ready]", state="attached")
         # A plot without anything in it is left out.
         assert page.locator("figure canvas").count() == page.locator("figure").count() == 5
-        for width in (390, 1280):
+        for width in (390, 1280, 1920):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") == width
             for scheme in ("light", "dark"):

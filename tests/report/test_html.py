@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,8 @@ def test_the_verdict_stands_at_the_top_and_headings_lead_on(opened: Any) -> None
     page = opened(RESULT)
     assert page.inner_text("h1") == "Not compliant"
     assert "3 scenarios: 1 compliant, 1 not compliant, 1 inconclusive" in page.inner_text("header")
+    assert "2 of 9 rules and expectations failed" in page.inner_text("header")
+    assert page.inner_text("header .trouble") == "Inconclusive: consumer http://consumer/opens: connection refused"
     assert page.title() == "Not compliant: 3 scenarios (mockcampaign)"
     headings = [" ".join(heading.split()) for heading in page.locator("h1, h2").all_inner_texts()]
     assert headings == [
@@ -284,11 +288,21 @@ def test_a_reproducer_is_copied_as_it_is(opened: Any) -> None:
     ]
 
 
+def test_a_failed_test_is_run_again_by_pytest() -> None:
+    name = "tests/test_shop.py::test_lost[it's]"
+    wrong = finding("the test", "fail", place=None)
+    test = scenario(name=name, file="tests/test_shop.py", journal=FIRST_ENTRIES, findings=(wrong,))
+    page = to_html(run_result([test])).decode()
+    command = f"pytest {shlex.quote(name)} --mockcampaign-seed {test.seed}"
+    assert command in html.unescape(page)
+    assert "mockcampaign run" not in page
+
+
 @pytest.mark.slow
 def test_a_screen_reader_can_make_sense_of_it(opened: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for width in (390, 1280):
+    for width in (390, 1280, 1920):
         page = opened(RESULT, viewport={"width": width, "height": 900})
         page.locator("details[open] .attempts button.open").first.click()
         for scheme in ("light", "dark"):
@@ -329,16 +343,39 @@ def test_many_scenarios_are_folded_and_found_again(opened: Any) -> None:
     assert names[:6] == [f"Scenario {number}" for number in (3, 19, 35, 51, 67, 0)]
     assert len(names) == OVERVIEW_MAX
     assert page.locator("#findings details[open]").count() == OPEN_FINDINGS
-    assert page.locator(".scenario:visible").count() == 5 + 12
+    assert page.locator(".scenario:visible").count() == 5
     assert page.evaluate("document.documentElement.scrollHeight") < 4_000
     page.get_by_role("button", name="Show 68 more scenarios").click()
     page.get_by_role("link", name="Scenario 79", exact=True).click()
     page.locator("#scenario-79 > details[open]").wait_for()
     page.check("input[value=pass]")
-    assert page.locator("#findings > tbody > tr:visible").count() == 40
+    assert page.locator("#findings > tbody > tr:visible").count() == 24
     page.locator("#findings-more").click()
     assert page.locator("#findings > tbody > tr:visible").count() == int(page.inner_text("#filter-count").split()[0])
-    page.get_by_role("button", name="Show 63 more compliant scenarios").wait_for()
+    page.get_by_role("button", name="Show 75 compliant scenarios").wait_for()
+
+
+def test_an_open_finding_has_the_whole_line_and_what_passed_is_short(opened: Any) -> None:
+    page = opened(RESULT, viewport={"width": 1920, "height": 1080}, color_scheme="dark")
+    wrong = page.locator("#findings tr", has_text="3 missing")
+    page.fill("#filter-text", "3 missing")  # whatever other lines there are
+    texts = wrong.get_by_text("3 missing").all()
+    assert [text.is_visible() for text in texts] == [True, False]
+    assert wrong.locator("details").bounding_box()["width"] > page.locator("#findings").bounding_box()["width"] * 0.8
+    wrong.locator("summary").click()
+    wrong.locator("td.actual").wait_for()
+    assert [text.is_visible() for text in texts] == [False, True]
+    fine = [finding(f"expectation {number}") for number in range(40)]
+    page = opened(run_result([scenario(journal=FIRST_ENTRIES, findings=tuple(fine))]))
+    assert page.locator("#findings > tbody > tr:visible").count() == 12
+
+
+def test_many_problems_are_folded_too(opened: Any) -> None:
+    wrong = (finding("opens.pending", "fail"),)
+    page = opened(run_result([scenario(journal=FIRST_ENTRIES, findings=wrong, name=f"S{one}") for one in range(30)]))
+    assert page.locator(".scenario:visible").count() == 20
+    page.get_by_role("button", name="Show 10 more problems").click()
+    assert page.locator(".scenario:visible").count() == 30
 
 
 def test_what_says_nothing_is_left_out(opened: Any) -> None:

@@ -29,21 +29,33 @@
       figure("curve"), [responses.map(nines), responses.map(([, value]) => value), later],
       [{label: "percentile"}, line("response", "--first"), line("delivery", "--second")],
       {
-        y: {distr: 3},
-        values: (self, splits) => splits.map((at) => (Number.isInteger(at) ? `${+(100 * (1 - 10 ** -at)).toFixed(at)} %` : "")),
+        isLog: true,
+        values: (self, splits) => splits.map((at) => (Number.isInteger(at) ? String(+(100 * (1 - 10 ** -at)).toFixed(at)) : "")),
       },
     );
   }
 
-  function draw(canvas, data, series, {outages = [], y = {}, values, most = Infinity} = {}) {
+  // On a logarithmic scale only the powers of ten, since lines between them are a grey block.
+  function decades(self, splits) {
+    return splits.map((at) => (Number.isInteger(Math.round(Math.log10(at) * 1e6) / 1e6) ? at : null));
+  }
+
+  function draw(canvas, data, series, {outages = [], isLog = false, values, most = Infinity} = {}) {
     const axis = {stroke: () => color("--muted"), grid: {stroke: () => color("--line"), width: 1}, ticks: {stroke: () => color("--line")}};
     const made = new uPlot({
       width: Math.max(canvas.clientWidth, 260),
       height: 200,
       legend: {show: false},
       padding: [6, 20, 0, 0], // room for half of the last label
-      scales: {x: {time: false}, y: y.distr ? y : {range: (self, low, high) => [0, Math.max(1, Math.min(high * 1.05, most))]}},
-      axes: [values ? {...axis, size: 34, values} : {...axis, size: 34}, {...axis, size: 70, values: (self, splits) => splits.map((at) => at === null ? "" : at.toLocaleString("en"))}],
+      scales: {x: {time: false, range: (self, low, high) => [Math.min(low, 0), high]}, y: isLog ? {distr: 3} : {range: (self, low, high) => [0, Math.max(1, Math.min(high * 1.05, most))]}},
+      axes: [
+        values ? {...axis, size: 34, space: 46, values} : {...axis, size: 34},
+        {
+          ...axis,
+          ...(isLog ? {filter: decades, grid: {...axis.grid, filter: decades}, ticks: {...axis.ticks, filter: decades}} : {}),
+          size: 70, values: (self, splits) => splits.map((at) => at === null ? "" : at.toLocaleString("en")),
+        },
+      ],
       series,
       hooks: {
         drawClear: [(self) => {

@@ -4,8 +4,9 @@
   const UNITS = [["d", 86400000], ["h", 3600000], ["m", 60000], ["s", 1000], ["ms", 1]];
   const narrow = matchMedia("(max-width: 760px)").matches;
   const ROWS_AT_ONCE = 20;
-  const FINDINGS_AT_ONCE = narrow ? 12 : 40;
+  const FINDINGS_AT_ONCE = narrow ? 12 : 24;
   const GOOD_AT_ONCE = 12;
+  const PROBLEMS_AT_ONCE = 20;
   const LANES = [
     ["accepted", "--success", "200"],
     ["rejected", "--failure", "not 200"],
@@ -213,11 +214,14 @@
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      for (const band of chart.bands) {
+      // An outage lies over a fault, which stays to be seen below it.
+      const faults = chart.bands.filter(({kind}) => kind === "fault");
+      for (const band of [...faults, ...chart.bands.filter(({kind}) => kind !== "fault")]) {
         const from = self.valToPos(band.start, "x", true);
         const to = self.valToPos(band.end, "x", true);
+        const covers = band.kind !== "fault" && faults.some(({start, end}) => start < band.end && end > band.start);
         ctx.fillStyle = color(`--${band.kind}`);
-        ctx.fillRect(from, bbox.top, Math.max(to - from, 2 * devicePixelRatio), bbox.height);
+        ctx.fillRect(from, bbox.top, Math.max(to - from, 2 * devicePixelRatio), bbox.height * (covers ? 0.85 : 1));
       }
       ctx.restore();
     }
@@ -536,10 +540,13 @@
   }
 
   function foldScenarios() {
-    const good = [...document.querySelectorAll(".scenario.good")].slice(GOOD_AT_ONCE);
-    const button = document.getElementById("scenarios-more");
-    button.hidden = true;
-    if (good.length > 1) fold(good, button, `${good.length} more compliant scenarios`);
+    const place = document.getElementById("scenarios-more");
+    const problems = [...document.querySelectorAll(".scenario:not(.good)")];
+    // What is wrong is not to be sought among what is right.
+    const good = [...document.querySelectorAll(".scenario.good")].slice(problems.length ? 0 : GOOD_AT_ONCE);
+    if (good.length > 1) fold(good, place, `${good.length}${problems.length ? "" : " more"} compliant scenarios`);
+    const more = problems.slice(PROBLEMS_AT_ONCE);
+    if (more.length > 1) fold(more, place, `${more.length} more problems`);
   }
 
   function fold(elements, place, what) {
@@ -561,7 +568,8 @@
     const words = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     const result = document.getElementById("filter-count");
     const more = document.getElementById("findings-more");
-    let shown = FINDINGS_AT_ONCE;
+    const wrong = rows.some((row) => !["pass", "not-exercised"].includes(row.dataset.outcome));
+    let shown = wrong ? FINDINGS_AT_ONCE : 12;
     more.addEventListener("click", () => {
       shown = Infinity;
       apply();
@@ -569,6 +577,15 @@
     if (narrow) {
       // One violation fills the screen of a phone.
       for (const details of [...document.querySelectorAll("#findings details[open]")].slice(1)) details.open = false;
+    }
+    for (const row of rows) {
+      const details = row.querySelector("details");
+      const widen = () => {
+        row.classList.toggle("open", details.open);
+        row.cells[1].colSpan = details.open ? 3 : 1;
+      };
+      details.addEventListener("toggle", widen);
+      widen();
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", apply);
