@@ -17,10 +17,12 @@ from attempts import many_attempts
 from browsers import browser, clean_page
 from builders import Consumer, activated, exporter, happen, run
 from commands import mockcampaign
+from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import Entry, Probed
+from mockcampaign.faults import LostAck
 from mockcampaign.judging.finding import Reproduce
 from mockcampaign.judging.verdict import RunResult, run_result
-from mockcampaign.model import BasicAuthentication, EventType, Responded
+from mockcampaign.model import BasicAuthentication, EventType, NoResponse, Responded
 from mockcampaign.report.html import DATA_BYTES_MAX, OPEN_FINDINGS, OVERVIEW_MAX, ROWS_MAX, to_html
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.serving import serve_in_thread
@@ -41,11 +43,23 @@ def one_webhook_used() -> list[Entry]:
     return box.journal.entries
 
 
+def outage_amid_a_fault() -> list[Entry]:
+    """Twenty minutes in which responses are lost, and in the first ten nothing reaches the consumer either."""
+    box = exporter()
+    activated(box)
+    box.declare_fault(LostAck(), When(duration=20 * MINUTE))
+    box.declare_outage("refused", box.clock.now + 10 * MINUTE)
+    happen(box)
+    run(box, Consumer(NoResponse("body", "connection dropped")), until=box.clock.now + 30 * MINUTE)
+    return box.journal.entries
+
+
 # Made here, since no other event loop can run while the browser's does.
 RESULT = every_outcome()
 AT_ONCE = outage({}).journal.entries[:12]
 FIRST_ENTRIES = outage({}).journal.entries[:3]
 ONE_WEBHOOK_USED = one_webhook_used()
+OUTAGE_AMID_A_FAULT = outage_amid_a_fault()
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +189,14 @@ def test_a_plot_shows_every_attempt_where_it_was(opened: Any) -> None:
     assert not reddish(after)
 
 
+def test_an_outage_is_seen_amid_a_fault(opened: Any) -> None:
+    page = opened(run_result([scenario(journal=OUTAGE_AMID_A_FAULT, findings=())]))
+    both, fault = (pixel(page, 1, 1, minutes * MINUTE + 20_000) for minutes in (6, 16))
+    assert reddish(both)
+    assert not reddish(fault)
+    assert fault[2] < min(fault[:2]) - 20  # yellow
+
+
 def test_pointing_at_a_mark_tells_about_it_and_a_click_opens_its_request(opened: Any) -> None:
     page = opened(RESULT)
     x, y = on_plot(page, 2, 1, 600_000)
@@ -302,10 +324,10 @@ def test_a_failed_test_is_run_again_by_pytest() -> None:
 def test_a_screen_reader_can_make_sense_of_it(opened: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for width in (390, 1280, 1920):
+    for width, schemes in ((390, ("light", "dark")), (1280, ("dark",)), (1920, ("light",))):
         page = opened(RESULT, viewport={"width": width, "height": 900})
         page.locator("details[open] .attempts button.open").first.click()
-        for scheme in ("light", "dark"):
+        for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
             found = Axe().run(page)
             assert found.violations_count == 0, (width, scheme, found.generate_report())
