@@ -113,8 +113,8 @@ def test_mail_ids_expand(engine: Any) -> None:
 
 def test_a_query_changes_nothing(engine: Any) -> None:
     filled(engine)
-    with pytest.raises(InvalidInputError, match="'DELETE FROM events' is no query that reads, allowed: SELECT or WITH"):
-        query_placeholders("DELETE FROM events", "--probe-query")
+    with pytest.raises(InvalidInputError, match="'DELETE FROM events WHERE a =' is no query that reads, allowed: S"):
+        query_placeholders("DELETE FROM events WHERE a = 'geheim'", "--probe-query")
     hidden = "WITH gone AS (SELECT 1) DELETE FROM events"
     if engine.dialect.name == "postgresql":
         hidden = "WITH gone AS (DELETE FROM events RETURNING *) SELECT * FROM gone"

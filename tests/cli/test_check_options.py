@@ -207,7 +207,8 @@ def test_a_certificate_that_nobody_knows_is_accepted_only_if_it_was_told(port_ov
     ("given", "why"),
     [
         ("", "an empty command"),
-        ("sh -c 'x", "No closing quotation"),
+        ("sh -c 'geheim", "command 'sh …': No closing quotation, "),
+        ("PASSWORD=geheim 'x", "command 'PASSWORD=… …': No closing quotation, "),
         ("nope-cmd --x", "no program 'nope-cmd', allowed: one in PATH, or the path of one$"),
         ("./nope-cmd", "no program './nope-cmd', "),
         ("PASSWORD=geheim true", "no program 'PASSWORD=…', "),

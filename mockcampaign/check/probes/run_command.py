@@ -35,7 +35,9 @@ def parsed(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InvalidInputError(f"command {command!r}: {error}, allowed: words as in a shell") from None
+        first, *more = command.split()
+        shown = _shown(first) + " …" * bool(more)  # further words may contain a secret
+        raise InvalidInputError(f"command {shown!r}: {error}, allowed: words as in a shell") from None
     if not words:
         raise InvalidInputError("an empty command, allowed: a program and its arguments")
     return words
@@ -51,10 +53,14 @@ def runnable(command: str, whose: str) -> list[str]:
     except InvalidInputError as error:
         raise InvalidInputError(f"{whose}: {error}") from None
     if shutil.which(words[0]) is None:
-        name, assigns, _ = words[0].partition("=")
-        shown = f"{name}=…" if assigns else name  # whoever writes an environment variable here expects a shell
-        raise InvalidInputError(f"{whose}: no program {shown!r}, allowed: one in PATH, or the path of one")
+        raise InvalidInputError(f"{whose}: no program {_shown(words[0])!r}, allowed: one in PATH, or the path of one")
     return words
+
+
+def _shown(word: str) -> str:
+    """Return the first word of a command. Whoever writes an environment variable there expects a shell."""
+    name, assigns, _ = word.partition("=")
+    return f"{name}=…" if assigns else name
 
 
 async def printed(

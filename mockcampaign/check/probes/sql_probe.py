@@ -54,7 +54,7 @@ def query_placeholders(query: str, where: str) -> frozenset[Placeholder]:
     for a query that does not read."""
     bare = _LITERAL.sub(" ", query)
     if not _READING.match(bare):
-        raise InvalidInputError(f"{where}: {short(query.strip())!r} is no query that reads, allowed: SELECT or WITH")
+        raise InvalidInputError(f"{where}: {short(bare.strip())!r} is no query that reads, allowed: SELECT or WITH")
     return named(frozenset(_PARAMETER.findall(bare)), where, ":{}")
 
 
