@@ -367,6 +367,17 @@ class SometimesRecognised(Fact, frozen=True, kw_only=True):
         return "recognised-sometimes"
 
 
+class AgeLimit(Fact, frozen=True, kw_only=True):
+    """The age from which events are lost or rejected, between two that were tried. Both in milliseconds."""
+
+    kept: int | None
+    """The greatest age of an event that was accepted and, with a probe, stored; None if even the least was not."""
+    lost: int
+    """The least age of an event that was not."""
+    is_stored: bool
+    """Whether a probe showed it, not only the response."""
+
+
 class StateIsStale(Fact, frozen=True, kw_only=True):
     """The reported end state is not the newest event's."""
 
@@ -951,6 +962,7 @@ AnyFact = (
     | KeysOn
     | CountsTwice
     | SometimesRecognised
+    | AgeLimit
     | StateIsStale
     | Died
     | LostInCrash

@@ -82,6 +82,7 @@ class Situation(StrEnum):
     OPEN_AFTER_CLICK = "open-after-click"
     OUT_OF_ORDER = "out-of-order"
     OLD_EVENTS = "old-events"
+    EVENT_OF_AGE = "event-of-age"
 
     AHEAD_OF_CLOCK = "ahead-of-clock"
     ORDINARY_HOUR = "ordinary-hour"

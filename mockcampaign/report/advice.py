@@ -574,7 +574,8 @@ EXACT_LENGTH = Advice(
     "Let Content-Length be the length of the body in bytes, not in characters, and send nothing after the body."
 )
 LIMITED_SIZE = Advice(
-    "Look for something that so many events exceed: a hash of too few bits, or a queue, cache or table of fixed size."
+    "Respond 200 only after an event is stored. So many events exceed something that drops them: a queue, cache or "
+    "table of fixed size, or a deduplication hash of too few bits."
 )
 MAIL_IS_NO_EVENT = Advice(
     "The ids of a mail, a recipient and a mailing identify no event: a recipient opens or clicks it several "

@@ -16,6 +16,7 @@ from mockcampaign import json_text
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
+    AgeLimit,
     AllAttempts,
     AnyFact,
     AttemptsEnded,
@@ -368,6 +369,8 @@ def _clause(fact: AnyFact) -> str:
                 f"recognised {fact.recognised} of {fact.batches} redelivered batches and stored the others again, as "
                 "several workers or processes do that do not share their deduplication keys"
             )
+        case AgeLimit():
+            return _age_limit(fact)
         case StateIsStale():
             return _stale(fact)
         case Died():
@@ -832,6 +835,13 @@ def amount(size: int) -> str:
     return f"{size // 1_000_000} MB" if size >= 1_000_000 else f"{max(1, size // 1_000)} kB"
 
 
+def _age_limit(fact: AgeLimit) -> str:
+    does = "stored" if fact.is_stored else "accepted"
+    if fact.kept is None:
+        return f"an event {format_duration(fact.lost)} old, the youngest that was tried, is not {does} either"
+    return f"an event {format_duration(fact.kept)} old is {does}, one {format_duration(fact.lost)} old is not"
+
+
 def _unavailable(fact: Unavailable) -> str:
     first = f", first while {fact.first_rule} was examined" if fact.first_rule else ""
     more = f", then in {counted(fact.more_rules, 'more rule')}" if fact.more_rules else ""
@@ -1071,6 +1081,7 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.OPEN_AFTER_CLICK: "an open that arrived after its click",
         Situation.OUT_OF_ORDER: "the events of {times} mails out of order, some of them redelivered",
         Situation.OLD_EVENTS: "{events} that are almost three days old",
+        Situation.EVENT_OF_AGE: "an event that is {duration} old",
         Situation.AHEAD_OF_CLOCK: "an event {duration} ahead of the clock",
         Situation.ORDINARY_HOUR: "an event of 2024",
         Situation.CLOCK_CHANGES: "{events} in hours in which clocks change",
@@ -1140,9 +1151,10 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.BAD_REQUESTS: "bad requests and truncated bodies",
         Situation.REQUEST_IN_A_ROW: "request {times} in a row",
         Situation.ANOTHER_FULL_BATCH: "a full batch, though it accepted others before",
-        Situation.BACKLOG: "a full batch and a backlog of {events}",
+        Situation.BACKLOG: "an outage of {duration} and its backlog of {events}",
         Situation.PART_OF_BACKLOG: (
-            "the next batch of a backlog of {events}, after it accepted {times}, and the rest is pending"
+            "a batch of the backlog of {events} after an outage of {duration}; it accepted {times} batches before, and "
+            "the others wait"
         ),
     },
 )

@@ -7,6 +7,7 @@ import pytest
 
 from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
+    AgeLimit,
     AnyFact,
     Confirmation,
     Confirmed,
@@ -44,6 +45,28 @@ FIRST = EventDifference(kind="missing", event="type=open mailId=A")
 
 def to_batch(*replies: Reply) -> Response:
     return Response(to=BATCH, replies=replies)
+
+
+def test_a_backlog_is_told_with_what_caused_it_and_how_far_it_got() -> None:
+    rest = Stimulus(situation=Situation.PART_OF_BACKLOG, events=10_000, times=60, milliseconds=3_600_000)
+    whole = Stimulus(situation=Situation.BACKLOG, events=10_000, milliseconds=3_600_000)
+    assert actual((Response(to=rest, replies=(Reply(status=429),)),)) == (
+        "Responded 429 to a batch of the backlog of 10,000 events after an outage of 1h; it accepted 60 batches "
+        "before, and the others wait"
+    )
+    assert actual((lost(whole),)).startswith(
+        "After an outage of 1h and its backlog of 10,000 events, 1 event is missing"
+    )
+
+
+def test_an_age_limit_is_told_by_two_ages() -> None:
+    hour = 3_600_000
+    assert actual((AgeLimit(kept=12 * hour, lost=24 * hour, is_stored=True),)) == (
+        "An event 12h old is stored, one 1d old is not"
+    )
+    assert actual((AgeLimit(kept=None, lost=hour, is_stored=False),)) == (
+        "An event 1h old, the youngest that was tried, is not accepted either"
+    )
 
 
 def with_credentials(variant: str) -> Response:

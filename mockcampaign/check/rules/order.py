@@ -13,6 +13,7 @@ from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.check.rules.identity import must_store_clicks, open_and_click
 from mockcampaign.judging.fact import (
+    AgeLimit,
     Confirmation,
     Confirmed,
     FieldChange,
@@ -28,7 +29,7 @@ from mockcampaign.judging.fact import (
     Unmet,
 )
 from mockcampaign.judging.situation import Situation
-from mockcampaign.policy import MINUTE
+from mockcampaign.policy import DAY, HOUR, MINUTE
 from mockcampaign.shape.field import Event, Role
 from mockcampaign.shape.moment import read_moment
 
@@ -284,6 +285,10 @@ NEWEST_EVENT_WINS = Rule(
 )
 
 
+AGES = (HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY)
+"""Ages by which a limit of the consumer is found. At most three of them are tried."""
+
+
 async def _accepts_old(bench: Bench) -> Examined:
     newer = bench.events(3)
     await must_deliver(bench, newer)
@@ -296,13 +301,33 @@ async def _accepts_old(bench: Bench) -> Examined:
     old = Stimulus(situation=Situation.OLD_EVENTS, events=3)
     delivery = await bench.deliver(events, attempts=3)
     if not delivery.accepted:
-        return failed(delivery.response(old), batches=[newer, events])
+        return failed(delivery.response(old), *await _age_limit(bench, age, is_stored=False), batches=[newer, events])
     if bench.store.has_probe:
         difference = await bench.store.difference()
         if difference:
-            return failed(difference.seen(old), batches=[newer, events])
+            # The store may settle late, and to wait for that at each age would take too long.
+            is_cheap = bench.store.reports_events and not bench.settings.settle and not difference.surplus
+            limit = await _age_limit(bench, age, is_stored=True) if is_cheap else ()
+            return failed(difference.seen(old), *limit, batches=[newer, events])
         return passed(delivery.response(old), StoreAgrees(after=old))
     return passed(delivery.response(old))
+
+
+async def _age_limit(bench: Bench, lost: int, *, is_stored: bool) -> tuple[AgeLimit, ...]:
+    """Return between which of some usual ages the limit is, found by few requests; `lost` is an age beyond it."""
+    low, high, kept = 0, len(AGES), None
+    while low < high:
+        middle = (low + high) // 2
+        age = AGES[middle]
+        event = bench.event({Role.MOMENT: bench.campaign.now - age})
+        bench.store.expect_events_of([event])
+        what = Stimulus(situation=Situation.EVENT_OF_AGE, milliseconds=age)
+        outcome = await send_request(bench, what, bench.body_of([event]), controlled=False)
+        if outcome.accepted and not (is_stored and await bench.store.difference_of([event])):
+            low, kept = middle + 1, age
+        else:
+            high, lost = middle, age
+    return (AgeLimit(kept=kept, lost=lost, is_stored=is_stored),)
 
 
 ACCEPTS_OLD_EVENTS = Rule(
