@@ -54,7 +54,10 @@ def test_it_takes_lists_once_with_the_right_credentials(name: str, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["fastify-postgresql", "php-mariadb-four-workers", "java-postgresql", "go-redis", "ruby-sqlite-two-workers"],
+    [
+        *("fastify-postgresql", "php-mariadb-four-workers", "php-fpm-mariadb"),
+        *("java-postgresql", "go-redis", "ruby-sqlite-two-workers"),
+    ],
 )
 def test_it_keeps_over_a_crash_what_it_acknowledged(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require(name)

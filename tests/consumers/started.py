@@ -43,6 +43,7 @@ JAVA = (
 )
 # The table is made before there are workers.
 PHP = ("sh", "-c", 'php "$0" && PHP_CLI_SERVER_WORKERS=4 exec php -S 127.0.0.1:{port} "$0"')
+PHP_FPM = next(iter(sorted(glob.glob("/usr/sbin/php-fpm*"), reverse=True)), "php-fpm")
 PDO_MYSQL = next(iter(glob.glob("/usr/lib/php/*/pdo_mysql.so")), "pdo_mysql.so")
 # `go run` would keep the listening socket to itself.
 GO = (
@@ -68,13 +69,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "express-file": (*NODE, "express_file.mjs"),
     "fastify-postgresql": (*NODE, "fastify_postgresql.mjs"),
     "php-mariadb-four-workers": (*PHP, "php_mariadb.php"),
+    "php-fpm-mariadb": ("sh", "php_fpm.sh", PHP_FPM, "php_mariadb.php"),
     "java-postgresql": JAVA,
     "go-redis": (*GO, "go_redis.go"),
     "ruby-sqlite-two-workers": (*PUMA, "--workers", "2", "--threads", "4:4", "--preload", "ruby_sqlite.ru"),
 }
 """All of them."""
 
-BINDS_ITSELF = frozenset({"java-postgresql", "php-mariadb-four-workers"})
+BINDS_ITSELF = frozenset({"java-postgresql", "php-fpm-mariadb", "php-mariadb-four-workers"})
 """Those that cannot be given a socket that listens already, and bind the port `CONSUMER_PORT`."""
 
 
@@ -99,6 +101,7 @@ def _redis() -> Iterator[str]:
 SERVED: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
     "fastify-postgresql": lambda: _postgresql("postgresql://h@127.0.0.1:{port}/postgres"),
     "php-mariadb-four-workers": _mariadb,
+    "php-fpm-mariadb": _mariadb,
     "java-postgresql": lambda: _postgresql("jdbc:postgresql://127.0.0.1:{port}/postgres?user=h"),
     "go-redis": _redis,
 }
@@ -107,11 +110,12 @@ SERVED: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 NEEDS: dict[str, tuple[str, ...]] = {
     "fastify": databases.POSTGRESQL,
     "php": ("php", PDO_MYSQL, *databases.MARIADB),
+    "php-fpm-mariadb": ("php", PHP_FPM, "nginx", PDO_MYSQL, *databases.MARIADB),
     "java": ("javac", *(f"/usr/share/java/{jar}.jar" for jar in JARS), *databases.POSTGRESQL),
     "go": ("go", *databases.REDIS),
     "ruby": ("ruby", "puma", "rackup"),
 }
-"""Programs and files that consumers of a language need, by the first word of a consumer's name."""
+"""Programs and files that consumers need, by their names or else by the first words of these, which are languages."""
 
 DOWN = 300
 """Milliseconds in which connections are refused after a crash. Otherwise the new process has the socket at once, and
@@ -144,7 +148,7 @@ def missing(name: str) -> str | None:
             return "no Node.js"
         if not (FOLDER / "node_modules").exists():
             return "npm install --prefix tests/consumers --no-package-lock"
-    lacking = databases.missing_program(*NEEDS.get(name.partition("-")[0], ()))
+    lacking = databases.missing_program(*NEEDS.get(name, NEEDS.get(name.partition("-")[0], ())))
     return lacking and f"no {lacking}"
 
 
