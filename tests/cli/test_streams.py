@@ -52,7 +52,8 @@ def shell(line: str, folder: Path, url: str, **environment: str) -> subprocess.C
 )
 def test_a_reader_may_close_the_pipe(tmp_path: Path, broken_url: str, line: str, status: int) -> None:
     written(tmp_path)
-    shell(f"{COMMAND} run . --journal j", tmp_path, broken_url)
+    if " j " in line:
+        shell(f"{COMMAND} run . --journal j", tmp_path, broken_url)
     done = shell(f"{COMMAND} {line} | true; exit ${{PIPESTATUS[0]}}", tmp_path, broken_url)
     assert (done.returncode, done.stderr) == (status, "")
     assert (tmp_path / "r.xml").exists() is ("--junit" in line)

@@ -113,14 +113,14 @@ SHOWN_BY_COUNTS = frozenset({"counts-redelivered-events"})
 
 
 def checked(
-    url: str, transport: Any, chosen: Settings, *, tells_state: bool = False, counts: bool = False
+    url: str, transport: Any, chosen: Settings, *, query: str = "", tells_state: bool = False, counts: bool = False
 ) -> RunResult:
     """The check of a consumer; `transport` makes one. `tells_state` and `counts` where it has addresses for these."""
 
     async def run() -> RunResult:
         one: Transport = transport()
         try:
-            source = UrlProbe(Probe(url=f"{url}/processed", events="@"), one, timeout=30 * SECOND)
+            source = UrlProbe(Probe(url=f"{url}/processed{query}", events="@"), one, timeout=30 * SECOND)
             state = UrlState(f"{url}/state", one, timeout=30 * SECOND) if tells_state else None
             counters = (counter_at(f"{url}/count#events", one, timeout=30 * SECOND),) if counts else ()
             return await check(
@@ -137,11 +137,13 @@ def checked_by_url(url: str, **changes: Any) -> RunResult:
     return checked(url, WireTransport, settings(**({"seed": 1} | changes)))
 
 
-def checked_in_process(bug: str | None, chosen: Settings) -> RunResult:
+def checked_in_process(bug: str | None, chosen: Settings, *, query: str = "") -> RunResult:
     """The check of a sample consumer in this process."""
     app = consumer_app(bug, basic_authentication=CREDENTIALS)
     counts = bug in SHOWN_BY_COUNTS
-    return checked("http://consumer.test", lambda: AsgiTransport(app), chosen, tells_state=True, counts=counts)
+    return checked(
+        "http://consumer.test", lambda: AsgiTransport(app), chosen, query=query, tells_state=True, counts=counts
+    )
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def server() -> Iterator[Server]:
 
 
 CONTRACT = settings(
-    max_examples=10,
+    max_examples=4,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
