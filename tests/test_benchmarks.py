@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,10 +18,13 @@ from places import ROOT, TESTS
 
 PLANTED = """\
 '''Planted.'''
-from harness import Row, Skipped
+from harness import Row, Skipped, in_turns, is_brief
 
 def measure():
+    ours, theirs = in_turns(lambda: 1.0, lambda: 2.0, brief=4)
+    rounds = f"{len(ours)} and {len(theirs)}, {is_brief()}"
     yield Row(what="speed", measured="1", yardstick="2", ratios=(0.2, RATIO, 0.9), at_least=0.8, room=2.0)
+    yield Row(what="rounds", measured=rounds, yardstick="2", ratios=(1.0,))
     yield Skipped("other", "no tool")
 """
 
@@ -55,7 +59,7 @@ def test_the_median_ratio_is_judged(aim: dict[str, float], ratios: tuple[float, 
 
 
 def run(
-    folder: Path, ratio: float, *arguments: str, files: Mapping[str, str] = MappingProxyType({})
+    folder: Path, ratio: float, *arguments: str, files: Mapping[str, str] = MappingProxyType({}), **variables: str
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """Run the command in a copy that has one benchmark."""
     copy = folder / "tests" / "benchmarks"
@@ -66,7 +70,7 @@ def run(
     for name, text in files.items():
         (copy / name).write_text(text)
     command = [sys.executable, "-m", "tests.benchmarks", "--json", "rows.json", *arguments]
-    done = subprocess.run(command, cwd=folder, env={"PATH": ""}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env={"PATH": "", **variables}, capture_output=True, text=True)
     rows = folder / "rows.json"
     return done, json.loads(rows.read_bytes()) if rows.exists() else {}
 
@@ -77,8 +81,9 @@ def test_a_ratio_below_its_floor_ends_with_status_1_after_its_section_is_written
     done, written = run(tmp_path, 0.3, "--write", files=files)
     assert done.returncode == 1
     assert done.stderr == "below its floor: speed\n"
-    [row] = written["rows"]
+    row, rounds = written["rows"]
     assert (row["benchmark"], row["ratio"], row["floor"], row["verdict"]) == ("planted", 0.3, 0.4, "BELOW ITS FLOOR")
+    assert rounds["measured"] == "5 and 5, False"
     assert "Python" in written["machine"]
     page = (tmp_path / "tests" / "benchmarks" / "RESULTS.md").read_text()
     assert "| speed | 1 | 2 | 0.3 (0.2 to 0.9) | at least 0.8, floor 0.4 | BELOW ITS FLOOR |" in page
@@ -91,6 +96,26 @@ def test_a_ratio_that_is_only_short_of_its_aim_ends_well(tmp_path: Path) -> None
     done, written = run(tmp_path, 0.7)
     assert (done.returncode, done.stderr) == (0, "")
     assert written["rows"][0]["verdict"] == "short of its aim"
+    for line in done.stdout.splitlines()[:2]:
+        assert re.search(r"; took \d+\.\d s, \d+\.\d s busy$", line)
+
+
+def test_a_brief_run_has_fewer_rounds_the_same_floors_and_writes_no_results(tmp_path: Path) -> None:
+    done, written = run(tmp_path / "brief", 0.3, "--brief")
+    assert (done.returncode, done.stderr) == (1, "below its floor: speed\n")
+    assert written["rows"][1]["measured"] == "4 and 4, True"
+    done, written = run(tmp_path / "ci", 0.3, CI="1")
+    assert (done.returncode, written["rows"][1]["measured"]) == (1, "4 and 4, True")
+    done, _ = run(tmp_path / "written", 0.7, "--brief", "--write")
+    assert done.returncode == 2
+    assert done.stderr.endswith("--brief with --write, allowed: --no-brief; what is written is measured in full\n")
+
+
+def test_the_ci_ends_with_the_benchmarks_whose_status_is_its_own() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "set -euo pipefail" in lines
+    assert lines[-1] == ".venv/bin/python -m tests.benchmarks"
+    assert any(line.startswith("export CI=1") for line in lines)
 
 
 def test_an_unknown_benchmark_is_named_with_what_is_allowed(tmp_path: Path) -> None:

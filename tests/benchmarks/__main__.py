@@ -1,8 +1,9 @@
-"""Run benchmarks: `python -m tests.benchmarks [NAME…] [--json FILE] [--write]`.
+"""Run benchmarks: `python -m tests.benchmarks [NAME…] [--brief] [--json FILE] [--write]`.
 
 Each module beside this one is a benchmark that yields rows (`harness.py`): a measurement, a yardstick that ran in turns
 with it, the median ratio of at least five rounds, and their spread. `--write` writes their sections of RESULTS.md, and
-leaves the others. Benchmarks that take minutes run only if they are named. Exit status 1: a ratio is below its floor.
+leaves the others. `--brief`, the default in CI, takes fewer rounds, enough to judge the floors. Benchmarks that take
+minutes run only if they are named. Exit status 1: a ratio is below its floor.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import multiprocessing
+import os
 import platform
 import shutil
 import subprocess
@@ -52,13 +54,13 @@ def machine() -> dict[str, str]:
     }
 
 
-def rows_of(names: Iterable[str]) -> Iterator[tuple[str, Row | Skipped]]:
+def rows_of(names: Iterable[str], brief: bool) -> Iterator[tuple[str, Row | Skipped]]:
     """Run benchmarks, each in a process of its own, whose memory is no other's."""
     for name in names:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
             began = time.monotonic()
-            for row in pool.submit(measured, name).result():
+            for row in pool.submit(measured, name, brief).result():
                 yield name, row
             print(f"{name:<10} took {time.monotonic() - began:.0f} s", flush=True)
 
@@ -108,13 +110,21 @@ def main() -> int:
         metavar="NAME",
         help=f"benchmarks (default: all but {', '.join(sorted(LONG))}): {', '.join(NAMES)}",
     )
+    parser.add_argument(
+        "--brief",
+        action=argparse.BooleanOptionalAction,
+        default=bool(os.environ.get("CI")),
+        help="fewer rounds: enough to judge the floors, in half the time (default: if the variable CI is set)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file as well")
     parser.add_argument("--write", action="store_true", help="write these sections of RESULTS.md")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}, allowed: {', '.join(NAMES)}")
-    rows = list(rows_of(given.names or [name for name in NAMES if name not in LONG]))
+    if given.brief and given.write:
+        parser.error("--brief with --write, allowed: --no-brief; what is written is measured in full")
+    rows = list(rows_of(given.names or [name for name in NAMES if name not in LONG], given.brief))
     if given.json:
         told = [
             {"benchmark": name, "ratio": row.ratio, "floor": row.floor, "verdict": row.verdict}

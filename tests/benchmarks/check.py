@@ -4,6 +4,9 @@ The yardstick is 5,000 ordinary batches, posted one after another to a new consu
 sends. Both are processor time of this process: the check waits where its point is a slow response. The numbers of
 requests and bytes are exact, and say where more time comes from.
 
+Two rows are the tenth check of a consumer that is never reset, beside the first, in-process: one with a probe that
+selects, one whose responses have everything. What nine checks leave behind is that of one, nine times with other ids.
+
 The last row is what a captured event costs (`--like`): in-process checks of such clicks, in pairs with checks of our
 own clicks.
 """
@@ -17,9 +20,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import msgspec
-from harness import ROUNDS, Row, in_turns, ratios
+from harness import Row, in_turns, ratios, rounds_of
 
 from foreign_shapes import INTEGRATOR
 from mockcampaign import wallclock
@@ -29,7 +33,9 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.judging.consumer_store import Probe
 from mockcampaign.judging.verdict import RunResult
 from mockcampaign.model import BasicAuthentication, EventType, Fault, Outcome, Request, Responded
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import application, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.captured import captured_in
 from mockcampaign.shape.shape import Shape
@@ -43,6 +49,10 @@ YARDSTICK = 5_000
 
 BOUNDS = {"loopback": 8.0, "in-process": 6.5}
 """How many times the processor time of the yardstick the check should take at most."""
+
+TENTH_BOUNDS = {"selecting probe": 1.2, "probe of everything": 2.0}
+"""How many times the processor time of the first check of a consumer the tenth should take at most."""
+PROBES = {"selecting probe": "/processed?mailing={mailingId}", "probe of everything": "/processed"}
 
 LIKE_BOUND = 1.10
 """How many times the processor time of our own events captured ones should take at most."""
@@ -95,11 +105,13 @@ def in_process() -> Iterator[tuple[str, Transport]]:
     yield "http://app", AsgiTransport(consumer_app(basic_authentication=CREDENTIALS))
 
 
-async def checked(base: str, transport: Transport, seed: int, shape: Shape | None = None) -> tuple[float, RunResult]:
+async def checked(
+    base: str, transport: Transport, seed: int, shape: Shape | None = None, probe: str = "/processed"
+) -> tuple[float, RunResult]:
     settings = Settings(seed=seed, now=wallclock.now(), authentication=CREDENTIALS)
     if shape is not None:
         settings = msgspec.structs.replace(settings, shape=shape)
-    source = UrlProbe(Probe(url=f"{base}/processed", events="@"), transport, timeout=settings.timeout)
+    source = UrlProbe(Probe(url=f"{base}{probe}", events="@"), transport, timeout=settings.timeout)
     began = time.process_time()
     try:
         result = await check(f"{base}/hook", transport=transport, settings=settings, probe=source)
@@ -128,10 +140,10 @@ async def posted(base: str, transport: Transport) -> float:
 
 def whole(place: str, start: Place) -> Row:
     taken, yardsticks = [], []
-    for seed in range(1, ROUNDS + 1):
+    for seed in rounds_of(brief=2):
         with start() as (base, transport):
             counting = Counting(transport)
-            took, result = asyncio.run(checked(base, counting, seed))
+            took, result = asyncio.run(checked(base, counting, 1 + seed))
         assert result.compliant, result.headline
         with start() as (base, transport):
             yardsticks.append(asyncio.run(posted(base, transport)))
@@ -149,6 +161,42 @@ def whole(place: str, start: Place) -> Row:
     )
 
 
+def tenth(name: str) -> Row:
+    """The tenth check of a consumer, beside the first."""
+    first: list[float] = []
+    tenths: list[float] = []
+    for seed in rounds_of(brief=1):
+        stores = Store(), Store()
+        for store, taken, own in zip(stores, (first, tenths), (1, 101), strict=True):
+            transport = AsgiTransport(application(Consumer(store, CREDENTIALS)))
+            took, result = asyncio.run(checked("http://app", transport, own + seed, probe=PROBES[name]))
+            assert result.compliant, result.headline
+            taken.append(took)
+            if store is stores[0]:
+                left_behind(store.events(), stores[1])
+    return Row(
+        what=f"tenth check, {name}",
+        measured=f"{min(tenths):.1f} s of processor, with {len(stores[1]):,} events in the end",
+        yardstick=f"the first: {min(first):.1f} s",
+        ratios=ratios(tenths, first),
+        at_most=TENTH_BOUNDS[name],
+        room=1.5,
+    )
+
+
+def left_behind(events: list[dict[str, Any]], store: Store) -> None:
+    """Store what nine checks leave behind."""
+    for number in range(1, 10):
+        copies = [
+            {
+                name: value + number if name == "mailingId" and type(value) is int else value
+                for name, value in one.items()
+            }
+            for one in events
+        ]
+        store.add({(b"%d" % number, index): copy for index, copy in enumerate(copies)})
+
+
 def processor_time(shape: Shape) -> float:
     with in_process() as (base, transport):
         took, result = asyncio.run(checked(base, transport, 1, shape))
@@ -158,7 +206,7 @@ def processor_time(shape: Shape) -> float:
 
 def like() -> Row:
     ours, captured = builtin_shape(EventType.CLICK), captured_in(json.loads(INTEGRATOR)).shape()
-    taken, own = in_turns(lambda: processor_time(captured), lambda: processor_time(ours))
+    taken, own = in_turns(lambda: processor_time(captured), lambda: processor_time(ours), brief=1)
     return Row(
         what="check of captured clicks",
         measured=f"{min(taken):.1f} s of processor",
@@ -172,4 +220,6 @@ def like() -> Row:
 def measure() -> Iterator[Row]:
     yield whole("loopback", loopback)
     yield whole("in-process", in_process)
+    for name in PROBES:
+        yield tenth(name)
     yield like()

@@ -17,7 +17,7 @@ from typing import Any
 
 import trustme
 from deliveries import event_loop, free_port, nginx_command, running, uvicorn_command
-from harness import Row, Skipped
+from harness import Row, Skipped, rounds_of
 
 from mockcampaign.campaign import Campaign
 from mockcampaign.engine.exporter import Exporter
@@ -127,7 +127,7 @@ def compared(what: str, one: dict[str, Any], other: dict[str, Any], beside: str,
     rates: list[float] = []
     times: list[float] = []
     best, loop = 0.0, event_loop()
-    for number in range(ROUNDS + 1):
+    for number in range(len(rounds_of(ROUNDS, brief=6)) + 1):
         measured = {}
         for which in ("one", "other") if number % 2 else ("other", "one"):
             with asyncio.Runner(loop_factory=loop) as runner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from typing import Literal
 
 import msgspec
 
-ROUNDS = 5
-"""Least number of rounds, each of which measures both in turn."""
+ROUNDS, BRIEF = 5, 3
+"""Numbers of rounds, each of which measures both in turn, in full and with `--brief`; some benchmarks have others."""
 
 ROOM = 2.0
 """How far a floor lies from its aim, unless a row says otherwise: these are the spreads of a shared machine."""
+
+_is_brief = [False]
+"""Whether this process measures just enough to judge the floors."""
 
 Verdict = Literal["ok", "short of its aim", "BELOW ITS FLOOR"]
 
@@ -35,6 +39,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Aim of a ratio that should be small. A row with neither is only reported."""
     room: float = ROOM
     """Factor between aim and floor."""
+    took: float = 0.0
+    """Seconds since the row before."""
+    busy: float = 0.0
+    """And those of the processor, in this process and others that have ended."""
 
     @property
     def ratio(self) -> float:
@@ -76,8 +84,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     def line(self) -> str:
         """Return the row for people."""
-        aimed = f"; {self.aimed}: {self.verdict}" if self.verdict else ""
-        return f"{self.what:<34} {self.measured}; {self.yardstick}; ratio {self.spread}{aimed}"
+        parts = [f"{self.what:<34} {self.measured}", self.yardstick, f"ratio {self.spread}"]
+        parts += [f"{self.aimed}: {self.verdict}"] if self.verdict else []
+        return "; ".join([*parts, f"took {self.took:.1f} s, {self.busy:.1f} s busy"])
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -98,11 +107,26 @@ def timed(work: Callable[[], object], clock: Callable[[], float] = time.process_
     return clock() - began
 
 
+def is_brief() -> bool:
+    """Return whether what only the page of results shows may be left out."""
+    return _is_brief[0]
+
+
+def rounds_of(full: int = ROUNDS, brief: int = BRIEF) -> range:
+    """Return the rounds of a row."""
+    return range(brief if is_brief() else full)
+
+
+def processor_seconds() -> float:
+    """Return what this process and those that it has waited for have taken."""
+    return sum(os.times()[:4])
+
+
 def in_turns(
-    ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS
+    ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS, brief: int = BRIEF
 ) -> tuple[list[float], list[float]]:
     """Measure both in each round, so that whatever else the machine does meets both."""
-    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    pairs = [(ours(), theirs()) for _ in rounds_of(rounds, brief)]
     return [one for one, _ in pairs], [other for _, other in pairs]
 
 
@@ -111,10 +135,16 @@ def ratios(ours: list[float], theirs: list[float]) -> tuple[float, ...]:
     return tuple(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-def measured(name: str) -> list[Row | Skipped]:
+def measured(name: str, brief: bool = False) -> list[Row | Skipped]:
     """Run a benchmark, and print its rows as they come."""
-    rows = []
+    _is_brief[0] = brief
+    rows: list[Row | Skipped] = []
+    began, began_busy = time.monotonic(), processor_seconds()
     for row in importlib.import_module(name).measure():
+        ended, ended_busy = time.monotonic(), processor_seconds()
+        if isinstance(row, Row):
+            row = msgspec.structs.replace(row, took=ended - began, busy=ended_busy - began_busy)
+        began, began_busy = ended, ended_busy
         print(f"{name:<10} {row.line()}", flush=True)
         rows.append(row)
     return rows

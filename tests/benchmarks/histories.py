@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness import ROUNDS, Row, ratios
+from harness import Row, ratios, rounds_of
 
 from mockcampaign import wallclock
 from mockcampaign.check.check import check
@@ -91,7 +91,7 @@ def measured(name: str) -> tuple[float, float]:
 
 def measure() -> Iterator[Row]:
     for name, aim in POSTS_MAX.items():
-        pairs = [measured(name) for _ in range(ROUNDS)]
+        pairs = [measured(name) for _ in rounds_of()]
         played, posted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         yield Row(
             what=f"random histories, {name}",

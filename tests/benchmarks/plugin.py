@@ -18,11 +18,10 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from harness import Row, in_turns, ratios
+from harness import Row, in_turns, ratios, rounds_of
 
 TESTS, PAIRS = 30, 11
 RATIO_MAX, START_RATIO_MAX = 0.5, 1.03
-RUNS = 5
 DRAWN_RATIO_MAX = 4.0
 
 CONFTEST = """
@@ -155,7 +154,7 @@ def one_test(folder: Path) -> Row:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_one.py").write_text(TEST.format(tests=TESTS))
     ours, by_hand = [], []
-    for _ in range(RUNS):
+    for _ in rounds_of():
         printed = pytest_in(folder, "test_one.py")
         results = dict(line.split()[1:] for line in printed.splitlines() if line.startswith("RESULT"))
         ours.append(float(results["test_with_the_fixture"]))
@@ -190,7 +189,10 @@ def start_up(folder: Path) -> Row:
     (folder / "test_nothing.py").write_text("def test_nothing(): pass\n")
     processor_seconds(folder)
     ours, without = in_turns(
-        lambda: processor_seconds(folder), lambda: processor_seconds(folder, "-p", "no:mockcampaign"), rounds=PAIRS
+        lambda: processor_seconds(folder),
+        lambda: processor_seconds(folder, "-p", "no:mockcampaign"),
+        rounds=PAIRS,
+        brief=7,
     )
     return Row(
         what="start-up of pytest",

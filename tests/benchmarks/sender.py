@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deliveries import WEBHOOKS, Prepared, campaign_of, event_loop, free_port, nginx_command, prepared, running
-from harness import Row, Skipped
+from harness import Row, Skipped, rounds_of
 
 from mockcampaign.engine.loop import drive
 from mockcampaign.model import Outcome, Request, Responded, encode_batch
@@ -207,7 +207,7 @@ def rounds(port: int, events: Prepared) -> Iterator[tuple[tuple[float, ...], flo
         with asyncio.Runner(loop_factory=event_loop()) as runner:
             return runner.run(work())
 
-    for _ in range(ROUNDS):
+    for _ in rounds_of(ROUNDS):
         calls = by_system_calls(port, written(requests))
         loop = in_loop(lambda: by_event_loop(port, written(requests)))
         transport = in_loop(lambda: by_transport(requests))

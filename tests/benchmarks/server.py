@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from deliveries import free_port, running, uvicorn_command
-from harness import Row, Skipped, in_turns, ratios
+from harness import Row, Skipped, in_turns, ratios, rounds_of
 
 WEBHOOKS, ROUNDS, WRK_SECONDS, STARTS = 1_000, 7, 1, 5
 RATIO_MIN, START_RATIO_MAX = 0.5, 2.0
@@ -90,7 +90,7 @@ def requests(folder: Path) -> Iterator[Row]:
             with bare_server(folder) as (bare_url, bare_process):
                 ours: list[tuple[float, float]] = []
                 bare: list[tuple[float, float]] = []
-                for _ in range(ROUNDS):
+                for _ in rounds_of(ROUNDS):
                     ours.append(wrk(url, script, process))
                     bare.append(wrk(bare_url, script, bare_process))
         own, other = (statistics.median(cost for _, cost in one) for one in (ours, bare))
@@ -133,7 +133,7 @@ def state_file(folder: Path) -> Iterator[Row]:
         target, number = f"http://127.0.0.1:{port}/hook", 0
 
         kept, without = [], []
-        for number in range(STATE_ROUNDS):
+        for number in rounds_of(STATE_ROUNDS):
             kept.append(delivered(target, "--state", str(folder / f"delivered-{number}")))
             without.append(delivered(target))
     (seconds, busy), (seconds_without, busy_without) = (zip(*one, strict=True) for one in (kept, without))
@@ -158,7 +158,7 @@ def state_file(folder: Path) -> Iterator[Row]:
         backlog(url, "http://127.0.0.1:9/hook")
         process.kill()
     starts = []
-    for _ in range(STATE_ROUNDS):
+    for _ in rounds_of(STATE_ROUNDS):
         began = time.perf_counter()
         with serving("--state", str(folder / "backlog")) as (_, process):
             # On a busy machine, the processor time says more.
