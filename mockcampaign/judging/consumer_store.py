@@ -16,6 +16,7 @@ from mockcampaign import json_text
 from mockcampaign.errors import CertificateError, CouldNotTellError, InvalidInputError
 from mockcampaign.masking import shown_url
 from mockcampaign.model import NoResponse, Outcome, Request, Responded, TimedOut
+from mockcampaign.shape.placeholders import MAILING_ID
 from mockcampaign.text import SHOWN_MAX, few, short
 
 PROBE_BYTES_MAX = 256 * 1024 * 1024
@@ -32,7 +33,9 @@ DEPTH_MAX, NAMES_MAX = 4, 100
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-HOW_TO_SELECT = "let the probe select events by placeholders (documentation, “Check your consumer”)"
+HOW_TO_SELECT = (
+    f"let the probe select events by placeholders, such as {{{MAILING_ID.name}}} (documentation, “Write a probe”)"
+)
 """Advice for a probe that reports too much."""
 
 

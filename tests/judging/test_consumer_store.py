@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.consumer_store import Probe, _paths, check_jmespath, found_in, searched
-from mockcampaign.model import Responded
+from mockcampaign.judging.consumer_store import PROBE_BYTES_MAX, Probe, _paths, check_jmespath, found_in, searched
+from mockcampaign.model import NoResponse, Outcome, Responded
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,21 @@ def test_a_path_that_an_error_names_selects_what_it_says(response: dict[str, Any
         found_in(response, "probe")
     assert len(str(refused.value)) < 2_000
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Responded(200, (), b"[1", PROBE_BYTES_MAX + 1),
+        NoResponse("body", f"response longer than {PROBE_BYTES_MAX} bytes"),
+    ],
+)
+def test_a_response_that_is_too_long_says_how_the_probe_can_select(outcome: Outcome) -> None:
+    probe = Probe(url="http://consumer.test/processed", events="@")
+    assert probe.request(1_000).response_body_bytes_kept == PROBE_BYTES_MAX
+    with pytest.raises(CouldNotTellError) as refused:
+        probe.read(outcome)
+    assert str(refused.value) == (
+        "probe http://consumer.test/processed: response longer than 256 MiB: "
+        "let the probe select events by placeholders, such as {mailingId} (documentation, “Write a probe”)"
+    )
