@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distribution, requires
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from mockcampaign.extras import ALL, EXTRAS
 from places import ROOT
@@ -73,9 +77,13 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return python(code, folder)
 
 
+def project() -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
+
+
 def extras() -> dict[str, list[str]]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named: dict[str, list[str]] = project["optional-dependencies"]
+    named: dict[str, list[str]] = project()["optional-dependencies"]
     return named
 
 
@@ -138,3 +146,28 @@ def test_most_fixtures_need_no_extra_and_the_others_name_theirs(tmp_path: Path) 
 def test_a_foreign_module_that_is_missing_is_no_missing_extra(tmp_path: Path) -> None:
     code = "from mockcampaign.extras import naming_extras\nwith naming_extras(): import no_such_module"
     assert "ModuleNotFoundError: No module named 'no_such_module'" in python(f"\n{code}", tmp_path).stderr
+
+
+PACKAGES_MAX, MEGABYTES_MAX = 12, 32
+"""Half of what an installation without extras once brought, beside pytest."""
+
+
+def brought(*requirements: str) -> frozenset[str]:
+    """Return the names of packages and of all that they need without extras."""
+    found, left = set[str](), [Requirement(line) for line in requirements]
+    while left:
+        one = left.pop()
+        name = canonicalize_name(one.name)
+        if name not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            found.add(name)
+            left += map(Requirement, requires(name) or ())
+    return frozenset(found)
+
+
+def test_an_installation_without_extras_brings_half_of_the_packages_and_of_their_size() -> None:
+    names = brought(*project()["dependencies"]) - brought("pytest")
+    assert len(names) + 1 <= PACKAGES_MAX, sorted(names)
+    files = [Path(str(file.locate())) for name in names for file in distribution(name).files or ()]
+    files += [file for file in (ROOT / "mockcampaign").rglob("*") if "__pycache__" not in file.parts]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    assert size <= MEGABYTES_MAX * 1e6, size

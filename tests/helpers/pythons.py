@@ -15,23 +15,38 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from archives import both, copy_sources
+from numbered_histories import HISTORIES_HASH, JOURNAL_HASHES
 
 MINORS = range(11, 15)
 """The supported minor versions of Python 3."""
 
 VERSION = "import sys; print(sys.version_info[1] if sys.version_info[0] == 3 else 0, sys.version.split()[0])"
 
-TEST = """
+TEST = f"""
+import asyncio
+import hashlib
 import json
 
+import msgspec
+
+from mockcampaign.check.check import CheckRun
+from mockcampaign.check.histories.numbered import history_of
+from mockcampaign.check.probes.store_probe import CallableProbe
+from mockcampaign.check.settings import Settings
+from mockcampaign.samples.consumer import application
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
+from mockcampaign.transport.inprocess import AsgiTransport
+
+HISTORIES_HASH, JOURNAL_HASHES = {HISTORIES_HASH!r}, {JOURNAL_HASHES!r}
 received = []
 
 async def app(scope, receive, send):
     if scope["type"] == "http":
         message = await receive()
         received.extend(event for event in json.loads(message["body"]) if event not in received)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b""}})
 
 def test_it(campaign):
     campaign.webhook("open", target=app, path="/hook")
@@ -43,6 +58,20 @@ def test_it(campaign):
 
 def test_check(campaign_check):
     campaign_check(app, "/hook", probe=lambda: received, rules=["redelivery"], seed=1)
+
+def test_a_number_means_the_same_history_and_journal_on_every_python():
+    histories = [[step.seen() for step in history_of(1, number)] for number in range(1, 1_001)]
+    assert hashlib.sha256(msgspec.json.encode(histories)).hexdigest() == HISTORIES_HASH
+    for (seed, number), expected in JOURNAL_HASHES.items():
+        consumer = Consumer(Store(), None)
+        check = CheckRun(
+            "http://app/hook",
+            transport=AsgiTransport(application(consumer)),
+            settings=Settings(now=1_750_000_000_000, rules=("survives-random-histories",), seed=seed, history=number),
+            probe=CallableProbe(consumer.store.events),
+        )
+        asyncio.run(check.finish())
+        assert check.coverage.fingerprint == expected
 """
 
 

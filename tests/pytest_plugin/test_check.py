@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 
 import databases
 from conftest import Inner
+from consumers.flask_sqlite import make_app
 from foreign_shapes import CAPTURED, SHAPES
 from mockcampaign.check import examiner
 from mockcampaign.check.rules import durability
@@ -121,6 +125,45 @@ def test_a_probe_that_is_a_function(campaign_check: CampaignCheck) -> None:
 
     assert campaign_check(consumer, "/hook", probe=probe, rules=["batch"]).compliant
     assert campaign_check(consumer, "/hook", probe=lambda: len(processed), rules=["batch"]).compliant
+
+
+SENDING = ("drains-backlog", "survives-many-requests", "accepts-generated-batches", "survives-random-histories")
+"""Rules that send much more than they read; `tests/check/test_cost.py` has them."""
+
+REQUESTS_MAX, SENT_MAX = 1_000, 28_000_000
+READS_MAX = {"selecting": (390, 8_000_000), "everything": (230, 340_000_000)}
+"""Most requests and reads of the probe without these rules, and most bytes of their bodies and rows: some 15 % more
+than now."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probing", READS_MAX)
+def test_the_check_of_flask_with_sqlite_sends_and_reads_little(
+    campaign_check: CampaignCheck, tmp_path: Path, probing: str
+) -> None:
+    path = tmp_path / "events.sqlite"
+    app, counts = make_app(user="acme", password="secret", store=str(path)), Counter[str]()
+
+    def counted(environ: dict[str, Any], start_response: Any) -> Any:
+        counts.update(requests=1, sent=int(environ.get("CONTENT_LENGTH") or 0))
+        return app(environ, start_response)
+
+    def stored(query: str = "", *values: object) -> list[Any]:
+        with closing(sqlite3.connect(path)) as database:
+            rows = [row for (row,) in database.execute(f"SELECT payload FROM event {query}", values)]
+        counts.update(reads=1, read=sum(map(len, rows)))
+        return [json.loads(row) for row in rows]
+
+    def selecting(mailing_id: int) -> list[Any]:
+        return stored("WHERE payload ->> 'mailingId' = ?", mailing_id)
+
+    probe = selecting if probing == "selecting" else lambda: stored()
+    campaign_check(counted, "/hook", probe=probe, auth=("acme", "secret"), skip=SENDING, seed=1, budget="1h")
+    assert counts["requests"] <= REQUESTS_MAX
+    assert counts["sent"] <= SENT_MAX
+    reads_max, read_max = READS_MAX[probing]
+    assert counts["reads"] <= reads_max
+    assert counts["read"] <= read_max
 
 
 def test_the_connections_to_a_database_are_closed(campaign_check: CampaignCheck, app: App, tmp_path: Path) -> None:
