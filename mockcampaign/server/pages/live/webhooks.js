@@ -162,7 +162,7 @@ export class WebhooksTable {
     row.status.dataset.status = webhook.status;
     // A webhook that was never activated attempts nothing that an outage could hit.
     const suffers = webhook.outage && webhook.status !== "created";
-    write(row.outage, suffers ? `${webhook.outage.kind} until ${moment(webhook.outage.until).slice(5)}` : "");
+    write(row.outage, suffers ? `${webhook.outage.kind}\nuntil ${moment(webhook.outage.until).slice(5)}` : "");
     write(row.pending, counted(webhook.pending));
     write(row.next, nextAttempt(webhook, state.now));
     write(row.attempts, counted(webhook.attempts));
