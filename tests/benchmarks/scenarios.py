@@ -187,7 +187,7 @@ def wait(folder: Path) -> Row:
 
 def long_wait(folder: Path) -> Row:
     """What ten times the events cost."""
-    many, few = in_turns(player_of(folder, 10 * WAIT_EVENTS, WAIT), player_of(folder, WAIT_EVENTS, WAIT))
+    many, few = in_turns(player_of(folder, 10 * WAIT_EVENTS, WAIT), player_of(folder, WAIT_EVENTS, WAIT), brief=1)
     return Row(
         what=f"wait until {10 * WAIT_EVENTS:,} events are delivered",
         measured=f"{min(many):.2f} s",

@@ -133,7 +133,7 @@ SENDING = ("drains-backlog", "survives-many-requests", "accepts-generated-batche
 REQUESTS_MAX, SENT_MAX = 1_000, 28_000_000
 READS_MAX = {"selecting": (390, 8_000_000), "everything": (230, 340_000_000)}
 """Most requests and reads of the probe without these rules, and most bytes of their bodies and rows: some 15 % more
-than now."""
+than now. `tests/benchmarks/flask_check.py` has the processor time of all rules."""
 
 
 @pytest.mark.slow
