@@ -219,7 +219,7 @@ def check_markdown(text: str) -> None:
     """Rendered as GitHub renders it, it holds nothing but our own structure."""
     html = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text)
     tags = {tag.lower() for tag in re.findall(r"</?([a-zA-Z0-9]+)", html)}
-    assert tags <= {"h2", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong"}
+    assert tags <= {"h2", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "code"}
     assert "www.evil.test" not in text
 
 
