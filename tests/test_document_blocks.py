@@ -36,6 +36,7 @@ ELSEWHERE = {
     },
     "docs/how-to/get-verdicts-over-http.md": {
         "control=http://127.0.0.1:8080/__mockcampaign\n": (README, "test_the_test_in_a_shell_tells_right_from_broken"),
+        "mockcampaign serve --virtual": (README, "test_the_test_in_a_shell_tells_right_from_broken"),
     },
     "docs/how-to/install.md": {"eval": (CI, "test_the_line_of_the_readme_gives_a_script_for_each_shell")},
     "docs/how-to/lead-a-consumers-clock.md": {
@@ -66,6 +67,7 @@ ELSEWHERE = {
     },
     "docs/tutorials/first-scenario.md": {
         "name:": (README, "test_the_scenario_of_the_readme_tells_right_from_broken"),
+        "consumer:": (README, "test_the_scenario_of_the_readme_tells_right_from_broken"),
     },
 }
 """Pages, beginnings of blocks, and the test that executes each and looks closer at what comes of it."""
@@ -102,7 +104,7 @@ FRAMES = {
     "docs/how-to/use-your-own-events.md": Frame(
         files=(("captured.json", first("docs/how-to/use-your-own-events.md", "json")),)
     ),
-    "docs/how-to/write-a-probe.md": Frame(before="mockcampaign consumer &"),
+    "docs/how-to/write-a-probe.md": Frame(before=f"python {ROOT}/tests/helpers/renaming.py 8000 &"),
     "docs/how-to/drill-a-deployment.md": Frame(
         before="mockcampaign consumer --store stored.sqlite &\necho $! > pid",
         files=(

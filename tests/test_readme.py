@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from conftest import Inner
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID
-from mockcampaign.samples.consumer import consumer_app, serve_consumer
+from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
 from mockcampaign.server.app import server_app
 from mockcampaign.server.consumer_probe import ProbeOptions
@@ -26,6 +27,7 @@ from mockcampaign.server.vendor_api.clients_file import load_clients
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from places import ROOT, documentation
+from renaming import renaming_app
 from servers import running_server
 
 README = documentation()
@@ -33,9 +35,15 @@ README = documentation()
 
 @pytest.mark.parametrize("bug", [None, "dedup-key-mail-id"])
 def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug: str | None) -> None:
+    """The scenario finds the bug, and accepts a correct consumer by the probe that renames its fields."""
     [text] = re.findall(r"```yaml\n(name: A two-hour.*?)```", README, re.DOTALL)
+    if bug is None:
+        [consumer] = re.findall(r"```yaml\n(consumer:\n[^`]*/stored.*?)```", README, re.DOTALL)
+        [expected] = re.findall(r"`(consumer: {processed: exactly-once, fields: \[mailId, type.*?})`", README)
+        text = re.sub(r"consumer:\n.*?(?=webhooks:)", lambda _: consumer, text, flags=re.DOTALL)
+        text = text.replace("consumer: {processed: exactly-once}", expected)
     (tmp_path / "outage.scenario.yaml").write_text(text)
-    with serve_in_thread(consumer_app(bug, basic_authentication=BasicAuthentication("acme", "secret"))) as url:
+    with serve_in_thread(renaming_app(bug, BasicAuthentication("acme", "secret"))) as url:
         done = subprocess.run(
             [sys.executable, "-m", "mockcampaign", "run", "outage.scenario.yaml", "--seed", "1"],
             cwd=tmp_path,
@@ -45,7 +53,7 @@ def test_the_scenario_of_the_readme_tells_right_from_broken(tmp_path: Path, bug:
             timeout=120,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (0 if bug is None else 1, "")
+    assert (done.returncode, done.stderr) == (0 if bug is None else 1, ""), done.stdout
 
 
 def test_the_mistake_of_the_readme_is_refused_like_this(tmp_path: Path) -> None:
@@ -231,13 +239,28 @@ def test_the_whole_way_of_the_readme_leads_to_a_click() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 def test_the_test_in_a_shell_tells_right_from_broken(tmp_path: Path) -> None:
     [test] = re.findall(r"```sh\n(control=[^\n]*\ncall\(\).*?)```", README, re.DOTALL)
-    assert called(test, None, tmp_path)[0] == 0
-    assert called(test, "never-deduplicates", tmp_path) == (1, "")
+    [served] = re.findall(r"```sh\nmockcampaign serve --virtual (--probe .*?)```", README, re.DOTALL)
+    words = shlex.split(served.replace("\\\n", ""))
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    assert set(options) == {"--probe", "--probe-events", "--probe-fields"}
+    assert called(test, None, options, tmp_path)[0] == 0
+    assert called(test, "never-deduplicates", {"--probe": "http://127.0.0.1:8000/processed"}, tmp_path) == (1, "")
 
 
-def called(calls: str, bug: str | None, folder: Path) -> tuple[int, str]:
+def called(calls: str, bug: str | None, options: dict[str, str], folder: Path) -> tuple[int, str]:
     """Return the exit status and the output of the calls, with a consumer and a server of their own."""
-    with serve_consumer(bug) as consumer, running_server(probe=ProbeOptions(url=f"{consumer}/processed")) as server:
+    fields = options.get("--probe-fields", "")
+    with serve_in_thread(renaming_app(bug)) as consumer:
+        probe = ProbeOptions(
+            url=options["--probe"].replace("http://127.0.0.1:8000", consumer),
+            events=options.get("--probe-events"),
+            fields=tuple(fields.split(",")) if fields else (),
+        )
+        return _called(calls, consumer, probe, folder)
+
+
+def _called(calls: str, consumer: str, probe: ProbeOptions, folder: Path) -> tuple[int, str]:
+    with running_server(probe=probe) as server:
         calls = calls.replace("http://127.0.0.1:8000", consumer).replace("http://127.0.0.1:8080", server.url)
         done = subprocess.run(
             ["sh", "-ec", calls], cwd=folder, capture_output=True, text=True, timeout=120, check=False
