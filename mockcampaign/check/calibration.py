@@ -8,10 +8,10 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import SkipRule
 from mockcampaign.check.probes.question import Found
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.consumer_store import events_in, shown
+from mockcampaign.judging.consumer_store import events_in
+from mockcampaign.judging.difference import no_keys, selected_with
 from mockcampaign.model import Responded
 from mockcampaign.shape.shape import LIST, OBJECT, Body
-from mockcampaign.text import counted
 
 
 async def accepted_body(bench_of: Callable[[Body], Bench]) -> Body:
@@ -84,10 +84,5 @@ def _require_keys(bench: Bench, found: Found) -> None:
     """Raise `CouldNotTellError` if there are elements in the store, but none of them names its mail."""
     rows = [] if isinstance(found, int) else events_in(found)
     if rows and all(bench.shape.key(row) is None for row in rows):
-        names = " and ".join(field.name for field in bench.shape.key_fields)
-        first = bench.shape.key_fields[0].name
-        raise CouldNotTellError(
-            f"probe: none of {counted(len(rows), 'element')} has {names}, by which the check recognises its events; "
-            f"the first is {shown(rows[0])}: select the events with --probe-events, such as '[].event' or "
-            f"'[].{{{first}: mail_id, …}}', or their number with --probe-count"
-        )
+        names = [field.name for field in bench.shape.key_fields]
+        raise CouldNotTellError(f"probe: {no_keys(rows, names, selected_with('--probe-events', '--probe-count'))}")

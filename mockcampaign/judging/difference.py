@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from mockcampaign import json_text
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
-from mockcampaign.judging.consumer_store import canonical
+from mockcampaign.judging.consumer_store import canonical, shown
 from mockcampaign.judging.diagnosis import patterns
 from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import EventDifference, FieldChange, Pattern, Stimulus, StoredAnyway, StoreDiffers
@@ -25,7 +25,7 @@ from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Event, EventField, Role, Value, read_path, value_at, with_value
 from mockcampaign.shape.shape import Shape
-from mockcampaign.text import short
+from mockcampaign.text import counted, few, short, spelling_of
 
 EVENTS_SHOWN_MAX = 100
 """How many events of a difference are shown one by one."""
@@ -174,6 +174,58 @@ def compare(
     )
 
 
+def unrecognised(
+    ledger: Ledger,
+    stored: Sequence[bytes],
+    fields: Sequence[str] | None,
+    shape: Shapes,
+    how: Callable[[str, str], str],
+) -> str | None:
+    """Return why the stored events cannot be compared: none has the fields by which events are recognised.
+
+    Return None if there is one, or if nothing was delivered or stored. `fields` are those that are compared, or None
+    for all. `how` is that of `no_keys`.
+    """
+    happened = next((event for entry in ledger.happened for event in entry.events), None)
+    if not stored or happened is None or not ledger.deliveries.delivered:
+        return None
+    named = list(_shape_of(json_text.decode(happened), shape).key_fields)
+    if fields is not None and not {field.name for field in named} <= {*fields}:
+        if any(_only(event, fields) != b"{}" for event in stored):
+            return None
+        names, kind = list(fields), " or "
+    elif any(_mail(event, shape) is not None for event in stored):
+        return None
+    else:
+        names, kind = [field.name for field in named], " and "
+    sent = sent_events(ledger.happened).values()
+    if not {*sent}.isdisjoint(map(comparable, stored)):
+        return None  # events that name no mail are recognised as a whole
+    own = own_events(stored, sent, shape)
+    return no_keys([msgspec.json.decode(event) for event in own], names, how, kind) if own else None
+
+
+def no_keys(rows: Sequence[Event], names: Sequence[str], how: Callable[[str, str], str], kind: str = " and ") -> str:
+    """Return the sentence about stored elements, none of which has the fields by which events are recognised.
+
+    `how` says how to select or rename them; it gets the first of these fields, and what it may be called in the rows.
+    """
+    first = names[0]
+    spelled = next((name for name in rows[0] if spelling_of(name) == spelling_of(first)), "mail_id")
+    return (
+        f"none of {counted(len(rows), 'element')} has {kind.join(names)}, by which events are recognised; "
+        f"the first is {shown(rows[0])}: {how(first, spelled)}"
+    )
+
+
+def selected_with(events: str, count: str) -> Callable[[str, str], str]:
+    """Return how to select the events of a probe, by the names of its settings for events and for their number."""
+    return lambda first, spelled: (
+        f"select the events with {events}, such as '[].event' or '[].{{{first}: {spelled}, …}}', "
+        f"or their number with {count}"
+    )
+
+
 def difference(
     required: Counter[bytes],
     allowed: Counter[bytes],
@@ -251,7 +303,11 @@ def _differing_fields(one: bytes, other: bytes) -> list[str]:
 
 
 def _differing(left: Event, right: Event) -> list[str]:
-    return [name for name in {**left, **right} if left.get(name, ...) != right.get(name, ...)]
+    names = {**left, **right}
+    # Python considers 1, 1.0 and true equal; they are different JSON.
+    return [name for name in names if left.get(name, ...) != right.get(name, ...)] or [
+        name for name in names if canonical(left.get(name)) != canonical(right.get(name))
+    ]
 
 
 def _mail(event: bytes, shapes: Shapes) -> Hashable | None:
@@ -293,11 +349,15 @@ def _brief(event: bytes, shapes: Shapes) -> str:
         for field in (*shape.of(Role.RECIPIENT), *shape.of(Role.MOMENT))
         if field.path not in {key.path for key in shape.key_fields}
     ]
-    shown = (*shape.of(Role.TYPE), *shape.key_fields, *others)
-    return " ".join(
+    naming = (*shape.of(Role.TYPE), *shape.key_fields, *others)
+    brief = " ".join(
         f"{field.name}={_readable(field, value, shape, known)}"
-        for field in shown
+        for field in naming
         if (value := value_at(known, field.path)) is not None
+    )
+    # A stored element may have none of them, and its values may be anything, so only its fields are named.
+    return brief or (
+        f"an element with {few([short(name) for name in known])}" if known else "an element without fields"
     )
 
 

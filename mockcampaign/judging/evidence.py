@@ -42,7 +42,7 @@ def still_rejected(ledger: Ledger) -> str | None:
     if not rejected:
         return None
     times = _times(rejected)
-    [(what, most)] = times.most_common(1)
+    [(what, most)] = (_times(entry for entry in rejected if not entry.faults) or times).most_common(1)
     total = times.total()
     last = "the last attempt" if total == 1 else f"the last {total:,} attempts"
     of = "" if most == total else f"{most:,} of "
@@ -50,12 +50,19 @@ def still_rejected(ledger: Ledger) -> str | None:
 
 
 def why_undelivered(attempts: Iterable[Attempted]) -> str:
-    """Return the most frequent outcome of attempts that delivered nothing, and how frequent it was."""
-    times = _times(entry for entry in attempts if not entry.simulated)
+    """Return the most frequent outcome of attempts that delivered nothing, and how frequent it was.
+
+    What somebody declared explains nothing that went wrong without it, so an outcome that nobody declared comes first.
+    """
+    made = [entry for entry in attempts if not entry.simulated]
+    times, own = _times(made), _times(entry for entry in made if not entry.faults)
     if not times:
         return "no attempt was made"
     [(what, most)] = times.most_common(1)
     total = times.total()
+    if own and what not in own:
+        [(first, count)] = own.most_common(1)
+        return f"{first}, in {counted(count, 'attempt')}; {what}, in {most:,}"
     if total == 1:
         return f"{what}, in the only attempt"
     return f"{what}, in {'all' if most == total else f'{most:,} of'} {total:,} attempts"

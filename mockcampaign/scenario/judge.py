@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 import msgspec
 
 from mockcampaign.engine.journal import Attempted, Entry, Probed, StepReached, WebhookChanged
 from mockcampaign.judging.diagnosis import fields_not_stored
-from mockcampaign.judging.difference import compare
+from mockcampaign.judging.difference import compare, unrecognised
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.fact import StoreDiffers
 from mockcampaign.judging.finding import Finding
@@ -267,6 +267,22 @@ def judge_consumer(
     if wrong and difference.altered and claim.fields is None:
         summary += of_fields_not_stored(fields_not_stored(ledger, events), _compared_by)
     return verdict(not wrong), summary, (*ledger.evidence(), position)
+
+
+def unrecognised_for(
+    claim: ConsumerExpectation,
+    ledger: Ledger,
+    probed: Probed,
+    shapes: tuple[Shape, ...],
+    how: Callable[[str, str], str],
+) -> str | None:
+    """Return why the stored events cannot be compared with the delivered ones as the claim says, or None.
+
+    `how` says how to select or rename them.
+    """
+    if not isinstance(claim.processed, str) or probed.events is None:
+        return None
+    return unrecognised(ledger, [bytes(event) for event in probed.events], claim.fields, shapes, how)
 
 
 def _compared_by(fields: Sequence[str]) -> str:

@@ -15,11 +15,11 @@ from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.engine.journal import Happened, Probed
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import ProbeReading, canonical, events_in
-from mockcampaign.judging.difference import own_events, sent_events
+from mockcampaign.judging.difference import own_events, selected_with, sent_events
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.masking import shown_url
 from mockcampaign.model import EventType
-from mockcampaign.scenario.judge import judge_consumer
+from mockcampaign.scenario.judge import judge_consumer, unrecognised_for
 from mockcampaign.scenario.language.endpoints import ProbeDefinition
 from mockcampaign.scenario.language.expect import ConsumerExpectation
 from mockcampaign.shape.field import Role
@@ -36,6 +36,9 @@ class RunProbe:
     ) -> None:
         """`shapes` are those of the events of the run."""
         self._whose = "probe query" if definition.url is None else f"probe {shown_url(definition.url)}"
+        self._how_to_select = (
+            selected_with("events of the probe", "count") if definition.url is not None else _name_columns
+        )
         self._probe = _store_probe(definition, campaign)
         self._settle = definition.settle
         self._campaign = campaign
@@ -95,7 +98,11 @@ class RunProbe:
             judged = (judge_consumer(claim, self._ledger, position, probed, self._shapes) for claim in claims)
             return all(outcome == "pass" for outcome, _, _ in judged)
 
-        return await ask_until(self._ask_once, are_met, self._settle)
+        probed = await ask_until(self._ask_once, are_met, self._settle)
+        for claim in claims:
+            if why := unrecognised_for(claim, self._ledger, probed, self._shapes, self._how_to_select):
+                raise CouldNotTellError(f"{self._whose}: {why}")
+        return probed
 
     async def _ask_once(self) -> Probed:
         happened = self._ledger.happened
@@ -135,6 +142,10 @@ class RunProbe:
         # Without any events yet, a probe that selects was not asked.
         events = tuple(map(canonical, events_in(found)))
         return ProbeReading(len(events), events if self._probe.reports_events else None)
+
+
+def _name_columns(first: str, spelled: str) -> str:
+    return f"""name the columns of the query as the fields of the events, such as {spelled} AS "{first}\""""
 
 
 class _Fetching:

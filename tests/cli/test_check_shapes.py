@@ -73,7 +73,7 @@ def test_one_line_of_a_shape_file_corrects_a_guess(tmp_path: Path, other_names: 
     )
     assert status == 3
     # Without an id of the mail, the events of a recipient and a mailing are recognised.
-    assert "probe: none of 1 element has contact and campaign, by which the check recognises its events" in said
+    assert "probe: none of 1 element has contact and campaign, by which events are recognised" in said
 
 
 def test_a_shape_file_stands_for_itself(tmp_path: Path, other_names: str) -> None:

@@ -77,6 +77,21 @@ def test_whoever_forgets_the_fields_is_told_of_them(table: Table, delivered: Cam
     assert f"pass fields={list(FIVE)}" in line
 
 
+@pytest.mark.parametrize(
+    ("given", "names"), [({}, "mailId"), ({"fields": ["mailId", "type"]}, "mailId"), ({"fields": ["device"]}, "device")]
+)
+def test_rows_that_name_no_mail_are_a_mistake_of_the_test(
+    table: Table, delivered: CampaignFixture, given: dict[str, Any], names: str
+) -> None:
+    rows = [{"mail": event["mailId"], "kind": event["type"]} for event in table.events]
+    with pytest.raises(MisuseError) as raised:
+        delivered.assert_compliant(processed=rows, **given)
+    line = str(raised.value)
+    assert line.startswith(f"processed: none of 250 elements has {names}, by which events are recognised; the first is")
+    assert "rename the fields of the rows, such as processed=[{" in line
+    assert "identified_by=[…]" in line
+
+
 def test_one_altered_row_gives_no_hint(table: Table, delivered: CampaignFixture) -> None:
     assert "no stored event has" not in said(delivered, [{**table.events[0], "device": "toaster"}, *table.events[1:]])
 

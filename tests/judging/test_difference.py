@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from counting import calls_of
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.difference import difference, own_events
 from mockcampaign.model import EventType
+from mockcampaign.report import sentences
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import EventField, Role
 from mockcampaign.shape.shape import Shape
@@ -100,3 +104,31 @@ def test_equal_differences_are_one_in_a_set() -> None:
     event = canonical(OWN)
     found = [difference(Counter([event]), Counter([event]), Counter(), SHAPE) for _ in range(2)]
     assert len(set(found)) == 1
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, -0.5, "", "first ", "A"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "mailId"]), inner, max_size=2),
+    max_leaves=4,
+)
+ROWS = st.lists(st.dictionaries(st.sampled_from(["mailId", "mail_id", "type", "created"]), VALUES), max_size=3)
+"""Elements of a store that have little or nothing of an event."""
+
+
+@given(sent=ROWS, stored=ROWS)
+@settings(max_examples=200, deadline=None)
+def test_no_sentence_ends_before_it_has_named_an_event(
+    sent: list[dict[str, Any]], stored: list[dict[str, Any]]
+) -> None:
+    found = difference(counted(*sent), counted(*sent), counted(*stored))
+    if found:
+        said = sentences.difference_of(found.seen())
+        for broken in ("first ", "first: ", "first  and", "first and", ": "):
+            assert not said.endswith(broken), said
+        assert "first  " not in said
+        assert ", first and" not in said
+
+
+def test_an_element_without_any_field_of_an_event_is_named_by_its_own() -> None:
+    found = difference(Counter(), Counter(), counted({"mail_id": "A", "kind": "o"}, {}))
+    assert "first an element with" in sentences.difference_of(found.seen())

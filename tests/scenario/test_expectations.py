@@ -235,6 +235,17 @@ def test_a_wait_that_is_not_met_fails_after_its_duration(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [(503, "the consumer responded 503"), (204, "the consumer responded 204")],
+)
+def test_what_nobody_declared_comes_before_an_outage(tmp_path: Path, status: int, shown: str) -> None:
+    steps = ("outage: {for: 1h}", "emit: {type: open}", "advance: 61m", "expect: {opens: {delivered: 1}}")
+    [finding] = findings_of(tmp_path, *steps, outcomes=(Responded(status),) * 99)
+    assert finding.outcome == "fail"
+    assert finding.actual.startswith(f"0; {shown}, in 7 attempts; connection refused (declared: refused), in ")
+
+
 # verify
 
 

@@ -84,6 +84,23 @@ def test_a_number_is_that_of_the_run_whether_the_consumer_selects_or_not(tmp_pat
     assert violated(plan, consumer_app("stores-first-event-only")) == ["3"]
 
 
+RENAMED = "[].{mail_id: mailId, kind: type}"
+"""Rows without any field by which events are recognised."""
+
+
+def test_rows_that_name_no_mail_are_inconclusive(tmp_path: Path) -> None:
+    renamed = OLD_PROBE.replace('"@"', f'"{RENAMED}"')
+    with pytest.raises(CouldNotTellError) as raised:
+        violated(plan_with(tmp_path, renamed), consumer_app())
+    said = str(raised.value)
+    assert "probe http://x.test/processed: none of 5 elements has mailId, by which events are recognised" in said
+    assert "select the events with events of the probe, such as '[].event' or '[].{mailId: mail_id, …}'" in said
+    # A consumer that has stored nothing has lost everything, and a number needs no names.
+    [lost] = violated(plan_with(tmp_path, OLD_PROBE.replace('"@"', '"[?type==mailId]"')), consumer_app(), seed=2)
+    assert lost.startswith("5 events are missing")
+    assert violated(plan_with(tmp_path, renamed, "processed: 5"), consumer_app(), seed=3) == []
+
+
 class Database:
     """A consumer that keeps some fields of its events in SQLite."""
 

@@ -167,3 +167,20 @@ def test_a_database_that_is_missing_ends_the_server_before_it_serves(tmp_path: P
     options = ProbeOptions(sql=f"sqlite:///{tmp_path / 'x.db'}", query="SELECT 1")
     with pytest.raises(InvalidInputError, match=r"^SQL probe: no file .*x\.db, allowed: the consumer's database$"):
         consumer_probe(options, WireTransport(), (), timeout=1_000)
+
+
+def test_rows_that_name_no_mail_are_inconclusive(consumer: str) -> None:
+    probe = ProbeOptions(url=f"{consumer}/processed?mailing={{mailingId}}", events="[].{mail_id: mailId, kind: type}")
+    with running_server(seed=12, probe=probe) as server:
+        server.activated(f"{consumer}/hook")
+        server.control("POST", "/emit", {"type": "open", "count": 5})
+        server.advance("1m")
+        expected = {"open": {"pending": 0}, "consumer": {"processed": "exactly-once"}}
+        for judged in (server.control("GET", "/verdict"), server.control("POST", "/expect", expected)):
+            found = judged.json()
+            assert found["verdict"] == "could-not-tell"
+            assert found["trouble"].startswith("probe: none of 5 elements has mailId, by which events are recognised")
+            assert "--probe-events, such as '[].event' or '[].{mailId: mail_id, …}'" in found["trouble"]
+            assert all(one["outcome"] != "fail" for one in found["findings"])
+        counted = server.control("POST", "/expect", {"consumer": {"processed": 5}}).json()
+        assert counted["verdict"] == "compliant"

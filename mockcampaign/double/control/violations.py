@@ -10,7 +10,7 @@ from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import MisuseError
 from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.diagnosis import fields_not_stored
-from mockcampaign.judging.difference import BUILTIN, Difference, compare
+from mockcampaign.judging.difference import BUILTIN, Difference, compare, unrecognised
 from mockcampaign.judging.earlier.baseline import Known, marked
 from mockcampaign.judging.evidence import nothing_shown
 from mockcampaign.judging.finding import Finding
@@ -72,10 +72,19 @@ def stored_difference(
     else:
         compared = tuple(dict.fromkeys((*(identified_by or ()), *(fields or ())))) or None
         rows = [canonical(event) for event in stored]
+        if identified_by is None and (why := unrecognised(ledger, rows, compared, (*shapes, BUILTIN), _rename)):
+            raise MisuseError(f"processed: {why}")
         difference = compare(ledger, rows, compared, (*shapes, BUILTIN), identified_by=identified_by)
         if compared is None and difference.altered:
             hint = of_fields_not_stored(fields_not_stored(ledger, rows), lambda kept: f"pass fields={list(kept)}")
     return [judge_store(difference, len(set(ledger.delivered())), hint=hint)] if difference else []
+
+
+def _rename(first: str, spelled: str) -> str:
+    return (
+        f"rename the fields of the rows, such as processed=[{{{first!r}: row[{spelled!r}], …}} for row in rows], "
+        "or name those that they have and that identify an event with identified_by=[…]"
+    )
 
 
 def nothing_delivered(ledger: Ledger, found: Iterable[Finding], how_to_allow: str) -> str | None:

@@ -20,7 +20,7 @@ from mockcampaign.model import WebhookStatus
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import CustomField
-from mockcampaign.server.verdicts.store_reading import StoreReading, read_store, shapes_of
+from mockcampaign.server.verdicts.store_reading import HOW_TO_SELECT, StoreReading, read_store, shapes_of
 from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked
 from mockcampaign.server.verdicts.verdict_views import finding_views
 from mockcampaign.text import few
@@ -83,10 +83,10 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     dropped = campaign.journal.dropped
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
-    findings, deliveries = await asyncio.to_thread(
+    findings, deliveries, unrecognised = await asyncio.to_thread(
         _judged, campaign, entries, [_with_fields(one, fields) for one in probed], webhook_ids, reading
     )
-    findings, trouble = masked(findings, campaign), trouble or dropped_trouble(dropped)
+    findings, trouble = masked(findings, campaign), trouble or unrecognised or dropped_trouble(dropped)
     return VerdictView(
         verdict=verdict_on(findings, trouble, strict=False),
         trouble=trouble,
@@ -145,14 +145,22 @@ def _judged(
     expectations: Sequence[Expectation],
     webhook_ids: Mapping[str, int],
     reading: StoreReading | None,
-) -> tuple[list[Finding], DeliveryCounts]:
-    from mockcampaign.scenario.judge import finding
+) -> tuple[list[Finding], DeliveryCounts, str | None]:
+    """Return the findings, the numbers of deliveries, and why expectations of the store cannot be judged, or None."""
+    from mockcampaign.scenario.judge import finding, unrecognised_for
     from mockcampaign.scenario.plan import ConsumerExpected
 
     ledger, stored = Ledger.of(entries), Ledger()
+    unrecognised: dict[Expectation, str] = {}
     if reading is not None:
         stored = Ledger.of(reading.entries)
-        stored.note(stored.next_position, _probed(campaign, stored, reading))
+        probed = _probed(campaign, stored, reading)
+        stored.note(stored.next_position, probed)
+        for one in expectations:
+            if isinstance(one, ConsumerExpected) and (
+                why := unrecognised_for(one.claim, stored, probed, shapes_of(campaign), HOW_TO_SELECT)
+            ):
+                unrecognised[one] = f"probe: {campaign.masking.text(why)}"
     found = [
         finding(
             one,
@@ -162,8 +170,9 @@ def _judged(
             shapes=shapes_of(campaign),
         )
         for one in expectations
+        if one not in unrecognised
     ]
-    return found, ledger.deliveries
+    return found, ledger.deliveries, next(iter(unrecognised.values()), None)
 
 
 def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:

@@ -16,12 +16,15 @@ from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import canonical, events_in
 from mockcampaign.judging.diagnosis import fields_not_stored
-from mockcampaign.judging.difference import BUILTIN, Difference, compare
+from mockcampaign.judging.difference import BUILTIN, Difference, compare, selected_with, unrecognised
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import INTERRUPTED, EventType
 from mockcampaign.report.advice import of_fields_not_stored
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.shape.shape import Shape
+
+HOW_TO_SELECT = selected_with("--probe-events", "--probe-count")
+"""Says how to select the events of a server's probe."""
 
 
 class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,9 @@ class StoreReading(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference
     hint: str = ""
     """How to compare only the fields that the consumer keeps, after the description of a difference; may be empty."""
+
+    unrecognised: str | None = None
+    """Why the stored events cannot be compared with the delivered ones, if no other fields are compared."""
 
     @property
     def may_count_others(self) -> bool:
@@ -53,7 +59,7 @@ async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReadin
         # The message may quote the consumer, and so a secret.
         raise CouldNotTellError(campaign.masking.text(str(error))) from None
     entries = _as_asked(asked, position, campaign)
-    return await asyncio.to_thread(_compared, entries, found, consumer.fields, shapes_of(campaign))
+    return await asyncio.to_thread(_compared, entries, found, consumer.fields, campaign)
 
 
 def _as_asked(asked: list[Entry], position: int, campaign: Campaign) -> list[Entry]:
@@ -104,22 +110,30 @@ def _question(entries: Sequence[Entry], campaign: Campaign) -> Question:
     return question
 
 
-def _compared(entries: list[Entry], found: Found, fields: Sequence[str], shapes: tuple[Shape, ...]) -> StoreReading:
-    ledger = Ledger.of(entries)
+def _compared(entries: list[Entry], found: Found, fields: Sequence[str], campaign: Campaign) -> StoreReading:
+    ledger, shapes = Ledger.of(entries), shapes_of(campaign)
     held = {
         serial
         for entry in ledger.happened
         for serial in range(entry.first_serial, entry.first_serial + len(entry.events))
     }
-    delivered, hint = held.intersection(ledger.delivered()), ""
+    delivered, hint, why = held.intersection(ledger.delivered()), "", None
     if isinstance(found, int):
         difference = Difference.of_counts(len(delivered), len(held & ledger.attempted), found)
     else:
         stored = list(map(canonical, events_in(found)))
         difference = compare(ledger, stored, tuple(fields) or None, shapes)
+        why = unrecognised(ledger, stored, tuple(fields) or None, shapes, HOW_TO_SELECT)
         if difference.altered and not fields:
             hint = of_fields_not_stored(fields_not_stored(ledger, stored), _probed_fields)
-    return StoreReading(entries=entries, found=found, acknowledged=len(delivered), difference=difference, hint=hint)
+    return StoreReading(
+        entries=entries,
+        found=found,
+        acknowledged=len(delivered),
+        difference=difference,
+        hint=hint,
+        unrecognised=None if why is None else f"probe: {campaign.masking.text(why)}",
+    )
 
 
 def _probed_fields(fields: Sequence[str]) -> str:

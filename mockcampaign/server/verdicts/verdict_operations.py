@@ -66,7 +66,9 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
     else:
         try:
             reading = await read_store(consumer, campaign)
-            if reading.may_count_others:
+            if reading.unrecognised is not None:
+                trouble = reading.unrecognised
+            elif reading.may_count_others:
                 trouble = COUNTS_OTHERS
             else:
                 stored = [judge_store(reading.difference, reading.acknowledged, hint=reading.hint)]
