@@ -7,7 +7,7 @@ import shlex
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mockcampaign.durations import format_duration
@@ -15,6 +15,7 @@ from mockcampaign.judging.fact import (
     AnyFact,
     CountsTwice,
     KeysOn,
+    Need,
     Needs,
     NotReached,
     Poisoned,
@@ -60,6 +61,18 @@ WIDTH = 110
 LONGER_BUDGET = 5
 """How many times the budget a suggested command allows, where the budget was used up."""
 
+
+NEEDS_NEXT_MAX = 3
+"""How many options for what skipped rules need are suggested: those that most must-rules need."""
+
+_OPTIONS: Mapping[Need, str] = {
+    "probe": "--probe URL",
+    "restart command": "--restart-cmd 'sh restart.sh'",
+    "break command": "--break-cmd 'sh break.sh' --restore-cmd 'sh restore.sh'",
+    "state": "--probe-state URL",
+    "credentials": "--basic-auth USER:PASSWORD",
+}
+"""The options that give what a rule needs, as far as an option does. A probe is never suggested in place of another."""
 
 _EXPLAINING = (KeysOn, CountsTwice, SometimesRecognised)
 """Facts that say how the consumer deduplicates, which explains violations of other rules: they come first."""
@@ -178,8 +191,8 @@ def next_lines(
     elif wrong:
         commands.append(f"{again} --scenarios scenarios-of-check")
     facts = [fact for finding in result.rules for fact in finding.facts]
-    if any(isinstance(fact, Needs) and fact.need == "probe" for fact in facts):
-        commands.append(f"{again} --probe URL")
+    needed = {f"{again} {option}": counted(count, "must-rule") for option, count in _needed_options(result.rules)}
+    commands += needed
     cut_short = [fact for fact in facts if isinstance(fact, NotReached | Unfinished) and fact.budget]
     if cut_short:
         budget = cut_short[0].enough or LONGER_BUDGET * (cut_short[0].budget or 0)
@@ -189,7 +202,18 @@ def next_lines(
         before = f", after you have set {' and '.join(variables)} to the {values}" if variables else ""
         yield [(f"  what to type next{before}", FAINT)]
     for command in commands:
-        yield [(Copyable(f"    {command}"), PLAIN)]
+        why = [(f"  # {needed[command]} skipped without it", FAINT)] if command in needed else []
+        yield [(Copyable(f"    {command}"), PLAIN), *why]
+
+
+def _needed_options(findings: Sequence[Finding]) -> list[tuple[str, int]]:
+    """Return the options without which must-rules were skipped, and how many were: the most important ones first."""
+    skipped = [one for one in findings if one.level == "must" and one.outcome == "not-exercised"]
+    needs = Counter(fact.need for finding in skipped for fact in finding.facts if isinstance(fact, Needs))
+    if needs["probe"]:
+        needs["probe"] += needs["probe events"]
+    wanted = sorted((need for need in _OPTIONS if needs[need]), key=lambda need: -needs[need])
+    return [(_OPTIONS[need], needs[need]) for need in wanted[:NEEDS_NEXT_MAX]]
 
 
 def _needed_for(finding: Finding) -> Iterator[str]:

@@ -90,9 +90,24 @@ def test_a_missing_probe_is_suggested_and_quiet_suggests_nothing(capsys: pytest.
     with serve_consumer() as url:
         given = ["check", f"{url}/hook", "--rules", "responds-200,stores-every-event"]
         assert main(*given) == 0
-        assert suggested(capsys.readouterr().out) == [f"mockcampaign check {url}/hook --probe URL"]
+        expected = f"mockcampaign check {url}/hook --probe URL  # 1 must-rule skipped without it"
+        assert suggested(capsys.readouterr().out) == [expected]
         assert main(*given, "--quiet") == 0
     assert LINE not in capsys.readouterr().out
+
+
+def test_the_options_that_most_skipped_must_rules_need_are_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_consumer() as url:
+        given = ["check", f"{url}/hook", "--probe", f"{url}/processed", "--rules"]
+        assert main(*given, "responds-200,durability,newest-event-wins,rejects-wrong-credentials") == 0
+        again = f"mockcampaign check {url}/hook --probe {url}/processed"
+        assert suggested(capsys.readouterr().out) == [
+            f"{again} --restart-cmd 'sh restart.sh'  # 2 must-rules skipped without it",
+            *(
+                f"{again} {option}  # 1 must-rule skipped without it"
+                for option in ("--break-cmd 'sh break.sh' --restore-cmd 'sh restore.sh'", "--probe-state URL")
+            ),
+        ]
 
 
 def test_a_variable_that_is_not_set_is_named() -> None:
