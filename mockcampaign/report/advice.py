@@ -42,7 +42,6 @@ from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import worst_first
-from mockcampaign.report.sentences import PARTS
 from mockcampaign.text import few
 
 
@@ -218,11 +217,10 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
         case ByCounter():
             yield COUNT_NEW_EVENTS
         case CountsTwice(always=always):
-            if not always:
-                yield EVENT_ALONE
-        case KeysOn(fields=fields, ignored=ignored):
-            names = list(dict.fromkeys(_lacking(name, fields) for name in ignored))
-            yield Advice(f"Add what is missing to the deduplication key: {', '.join(names)}.", alone=False)
+            yield NULL_IS_NO_MATCH if always else EVENT_ALONE
+        case KeysOn(ignored=ignored):
+            if any("." in name for name in ignored):
+                yield HASH_AS_SENT
         case StoreDiffers(
             after=Stimulus(edge_cases=(EdgeCaseField(absent=True, name=lacking), EdgeCaseField(name=present))),
             altered=altered,
@@ -529,12 +527,6 @@ def of_stored(found: StoreDiffers) -> str | None:
     return None if rule is None else f"The rule behind it, and how to fix it: mockcampaign rules {rule}"
 
 
-def _lacking(name: str, counting: Sequence[str]) -> str:
-    """Return what a deduplication key lacks: a field, or a part of one that counts without it."""
-    field, _, part = name.partition(".")
-    return f"the {PARTS[part]} of {field}" if field in counting and part in PARTS else field
-
-
 def _keep(fields: Sequence[str]) -> Advice:
     options = " ".join(f"--keep {shlex.quote(name)}" for name in fields[:KEEP_SHOWN_MAX])
     return Advice(
@@ -577,29 +569,24 @@ LIMITED_SIZE = Advice(
     "Respond 200 only after an event is stored. So many events exceed something that drops them: a queue, cache or "
     "table of fixed size, or a deduplication hash of too few bits."
 )
+_ALL_FIELDS = "Deduplicate on all fields, or on a hash of them in one column."
 MAIL_IS_NO_EVENT = Advice(
-    "The ids of a mail, a recipient and a mailing identify no event: a recipient opens or clicks it several "
-    "times. Deduplicate on all fields, or on a hash of them."
+    f"{_ALL_FIELDS} The ids of a mail, a recipient and a mailing identify no event: a recipient opens or clicks it "
+    "several times."
 )
 RECIPIENT_IS_NO_EVENT = Advice(
-    "The id of a recipient identifies no event: use it neither as a deduplication key nor as the key of a dictionary "
-    "into which you put a batch. Deduplicate on all fields, or on a hash of them."
+    f"{_ALL_FIELDS} The id of a recipient identifies no event: use it neither as a deduplication key nor as the key of "
+    "a dictionary into which you put a batch."
 )
 CREATED_IS_NO_EVENT = Advice(
-    "A time identifies no event, because several recipients act in the same millisecond: deduplicate on "
-    "all fields, or on a hash of them. A cursor on times skips late events of that millisecond."
+    f"{_ALL_FIELDS} A time identifies no event, because several recipients act in the same millisecond. A cursor on "
+    "times skips late events of that millisecond."
 )
 MAIL_AND_CREATED_ARE_NO_EVENT = Advice(
-    "A mail and a time identify no event: these events differ in device and address alone. Deduplicate on "
-    "all fields, or on a hash of them."
+    f"{_ALL_FIELDS} A mail and a time identify no event: these events differ in device and address alone."
 )
-TYPE_IN_KEY = Advice(
-    "Add type to the deduplication key: an open and a click may share all other fields. Better, deduplicate on all "
-    "fields, or on a hash of them."
-)
-LINK_IN_KEY = Advice(
-    "Add the link's fields to the deduplication key. Better, deduplicate on all fields, or on a hash of them."
-)
+TYPE_IS_COMPARED = Advice(f"{_ALL_FIELDS} An open and a click may share all fields that both have, except type.")
+LINK_IS_COMPARED = Advice(f"{_ALL_FIELDS} Clicks on two links may share all fields that do not say which link it is.")
 KEEP_AFTER_MATCH = Advice(
     "An event may be redelivered several times: keep its deduplication key for three days, also after a redelivery "
     "has matched it.",
@@ -612,6 +599,15 @@ COUNT_NEW_EVENTS = Advice(
 SHARED_KEYS = Advice(
     "Keep deduplication keys where all workers and processes see them: in the database, with a unique key, and not in "
     "a variable, a cache or a file of each worker."
+)
+HASH_AS_SENT = Advice(
+    "Hash the values as they were sent: with their case, their spaces, all digits and the milliseconds.", alone=False
+)
+# SQLite ("CREATE INDEX", unique indexes), PostgreSQL and MySQL alike; PostgreSQL has NULLS NOT DISTINCT against it.
+NULL_IS_NO_MATCH = Advice(
+    "A unique index over several columns finds no duplicate where one of them is NULL, such as the link of an open: "
+    "NULL is not equal to NULL. Use one column that is never NULL, with the hash of the whole event.",
+    alone=False,
 )
 EVENT_ALONE = Advice(
     "Build the deduplication key from the fields of the event alone, without the batch, the request or the event's "
@@ -632,9 +628,9 @@ def _of_key(situation: Situation) -> Iterator[Advice]:
         case Situation.ONE_MAIL_SAME_MILLISECOND:
             yield MAIL_AND_CREATED_ARE_NO_EVENT
         case Situation.OPEN_AND_CLICK:
-            yield TYPE_IN_KEY
+            yield TYPE_IS_COMPARED
         case Situation.CLICKS_ON_TWO_LINKS:
-            yield LINK_IN_KEY
+            yield LINK_IS_COMPARED
         case _:
             return
 

@@ -94,6 +94,9 @@ from mockcampaign.text import counted, few
 KEY_FIELDS_SHOWN_MAX = 4
 """How many fields of a deduplication key a sentence names; of a longer one, it names what is missing."""
 
+HURRIED_SHOWN_MAX = 3
+"""How many rules that passed with fewer requests the headline names."""
+
 CHANGES_SHOWN_MAX = 3
 """How many altered fields of one event a sentence shows."""
 
@@ -275,9 +278,10 @@ def headline(findings: Sequence[Finding]) -> str:
         parts.append(f"{counted(known, 'known violation')} accepted")
     if counts["could-not-tell"]:
         parts.append(f"{counts['could-not-tell']} inconclusive")
-    hurried = sum(finding.outcome == "pass" and any(map(_is_fewer, finding.facts)) for finding in findings)
+    hurried = [one.id for one in findings if one.outcome == "pass" and any(map(_is_fewer, one.facts))]
     if hurried:
-        parts.append(f"{hurried} passed with fewer requests than usual (--budget)")
+        names = few(hurried, HURRIED_SHOWN_MAX)
+        parts.append(f"{len(hurried)} passed with fewer requests than usual (--budget): {names}")
     parts += _within_budget(findings, examined)
     return "; ".join(parts)
 
@@ -776,7 +780,9 @@ def _keys_on(fact: KeysOn) -> str:
 
 def _key_of(fact: KeysOn) -> str:
     if len(fact.fields) <= KEY_FIELDS_SHOWN_MAX:
-        return f"deduplicates on {_listed([_as_compared(name, fact.ignored) for name in fact.fields])} alone"
+        # What every event of the type shares, such as the type itself, may be part of the key as well.
+        names = _listed([_as_compared(name, fact.ignored) for name in fact.fields])
+        return f"deduplicates {fact.event_type}s on no more than {names}"
     return f"deduplicates without {_listed(list(map(_field, fact.ignored)))}"
 
 
@@ -917,7 +923,9 @@ def _no_verdict(fact: NoVerdict) -> str:
         case "inconclusive":
             return f"{counted(fact.count, 'rule')} inconclusive, first {fact.first}"
         case "must-skipped":
-            return f"--strict, and {counted(fact.count, 'must-rule')} skipped, first {fact.first}"
+            were = "was" if fact.count == 1 else "were"
+            first = fact.first if fact.count == 1 else f"the first is {fact.first}"
+            return f"{counted(fact.count, 'must-rule')} {were} skipped, which --strict does not allow: {first}"
         case "nothing-delivered":
             return "nothing was delivered, so nothing was shown"
         case _:

@@ -71,7 +71,10 @@ def test_a_rule_cut_short_makes_do_with_fewer_requests_or_reports_what_it_has_se
     assert found.outcome == "pass"
     [fact] = [fact for fact in found.facts if isinstance(fact, Fewer)]
     assert 1 <= fact.done < fact.of
-    assert result.headline == "no violation in 2 of 2 rules; 1 passed with fewer requests than usual (--budget)"
+    assert (
+        result.headline
+        == f"no violation in 2 of 2 rules; 1 passed with fewer requests than usual (--budget): {found.id}"
+    )
     assert found.actual.endswith(f"only {fact.done} of {fact.of}, since there was no time for more (--budget)")
 
 

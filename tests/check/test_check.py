@@ -152,7 +152,9 @@ def test_strict_makes_the_verdict_inconclusive_if_a_must_rule_was_skipped() -> N
     assert not result.compliant
     assert exit_status(result) == 3
     assert result.trouble is not None
-    assert result.trouble.startswith("--strict, and ")
+    assert re.fullmatch(
+        r"\d+ must-rules were skipped, which --strict does not allow: the first is [a-z-]+", result.trouble
+    )
 
 
 def test_a_check_that_examines_nothing_is_no_success() -> None:
@@ -784,7 +786,7 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
     [
         (
             "dedup-key-mail-id-created",
-            "Deduplicates on mailId and created alone: 19 of 21 pairs of nearly equal events were "
+            "Deduplicates opens on no more than mailId and created: 19 of 21 pairs of nearly equal events were "
             "treated as one event, and 5 of 40 realistic opens are missing from the store",
         ),
         (

@@ -76,6 +76,10 @@ def responded(situation: Situation, *replies: Reply) -> Response:
             advice.IDENTICAL_ONCE.text,
         ),
         ((CountsTwice(event_type="open", duplicate=1, events=40),), f"{USUAL} {advice.EVENT_ALONE.text}"),
+        (
+            (CountsTwice(event_type="open", duplicate=1, events=40, always=True),),
+            f"{USUAL} {advice.NULL_IS_NO_MATCH.text}",
+        ),
         ((responded(Situation.GOOD_AROUND_EDGE_CASE, of(500), of(200)),), advice.NEVER_GIVE_UP.text),
         ((responded(Situation.BATCH, of(404)), StoredAnyway(events=1)), advice.STORED_WITHOUT_200.text),
         ((responded(Situation.BATCH, LATE),), advice.FASTER.text),
@@ -112,8 +116,8 @@ def responded(situation: Situation, *replies: Reply) -> Response:
                 (Situation.ONE_RECIPIENT_MANY_MAILS, advice.RECIPIENT_IS_NO_EVENT),
                 (Situation.SAME_MILLISECOND, advice.CREATED_IS_NO_EVENT),
                 (Situation.ONE_MAIL_SAME_MILLISECOND, advice.MAIL_AND_CREATED_ARE_NO_EVENT),
-                (Situation.OPEN_AND_CLICK, advice.TYPE_IN_KEY),
-                (Situation.CLICKS_ON_TWO_LINKS, advice.LINK_IN_KEY),
+                (Situation.OPEN_AND_CLICK, advice.TYPE_IS_COMPARED),
+                (Situation.CLICKS_ON_TWO_LINKS, advice.LINK_IS_COMPARED),
             )
         ),
         ((StoreDiffers(after=Stimulus(situation=Situation.REPEAT_ENGAGEMENT), duplicate=1),), USUAL),
@@ -124,11 +128,11 @@ def responded(situation: Situation, *replies: Reply) -> Response:
         ((StoreDiffers(after=Stimulus(situation=Situation.RANDOM_HISTORY), missing=1),), USUAL),
         (
             (KeysOn(event_type="open", fields=("mailId",), ignored=NOT_IN_KEY, events_lost=1, events=2, pairs=3),),
-            f"{USUAL} Add what is missing to the deduplication key: created, browser.",
+            f"{USUAL} {advice.HASH_AS_SENT.text}",
         ),
         (
-            (KeysOn(event_type="open", fields=("created",), ignored=NOT_IN_KEY[1:], events_lost=1, events=2, pairs=3),),
-            f"{USUAL} Add what is missing to the deduplication key: the milliseconds of created, browser.",
+            (KeysOn(event_type="open", fields=("mailId",), ignored=("created",), events_lost=1, events=2, pairs=3),),
+            USUAL,
         ),
         ((responded(Situation.BATCH, LATE, of(200)),), f"{USUAL} {advice.WARM_UP.text}"),
         ((responded(Situation.BATCH, of(500), of(200)),), USUAL),

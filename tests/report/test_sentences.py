@@ -139,13 +139,13 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
         ),
         (
             (key(("mailId", "created"), ("browser",)),),
-            "Deduplicates on mailId and created alone: 1 of 12 pairs of nearly equal events were "
+            "Deduplicates opens on no more than mailId and created: 1 of 12 pairs of nearly equal events were "
             "treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
             (key(("mailId", "created"), ("created.milliseconds", "device")),),
-            "Deduplicates on mailId and created (without its milliseconds) alone: 2 of 12 pairs of nearly equal events "
-            "were treated as one event, and 1 of 40 realistic opens is missing from the store",
+            "Deduplicates opens on no more than mailId and created (without its milliseconds): 2 of 12 pairs of nearly "
+            "equal events were treated as one event, and 1 of 40 realistic opens is missing from the store",
         ),
         (
             (key(("a", "b", "c", "d", "e"), ("browser", "browser.case")),),
@@ -231,7 +231,7 @@ def test_facts_in_words(facts: tuple[AnyFact, ...], sentence: str) -> None:
         ((to_batch(BUSY), Costs(requests=3)), "Responded 503 to a batch of 2 events"),
         (
             (key(("mailId",), ("created",)),),
-            "Deduplicates on mailId alone: 1 of 40 realistic opens were lost",
+            "Deduplicates opens on no more than mailId: 1 of 40 realistic opens were lost",
         ),
         ((Needs(need="probe"),), ""),
         ((), ""),

@@ -30,7 +30,7 @@ from mockcampaign.shape.field import TRAITS, Event, Role, value_at, with_value
 from mockcampaign.shape.nearness import Neighbour, neighbours, on_another_device, other_link
 
 _NO_ID = "Events have no id: the guide's example shows every field, and none of them is one (vendor's webhook guide)."
-_FIX = "Compare all fields of two events, and treat them as one only if all of them are equal."
+_FIX = "Deduplicate on all fields, or on a hash of them in one column: two events are one only if all fields are equal."
 _EXAMPLE = "key = json.dumps(event, sort_keys=True)"
 
 

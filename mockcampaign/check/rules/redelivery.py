@@ -34,7 +34,11 @@ _RETRIES = (
     "Campaign retries a batch that is not acknowledged every 10 seconds (vendor's webhook guide), also when the "
     "consumer has stored it and only its response was lost."
 )
-_FIX = "Remember stored events by all of their fields, in the same transaction that stores them."
+_FIX = "Deduplicate on all fields, or on a hash of them in one column, in the same transaction that stores the events."
+_NULL = (
+    "A unique index over a column that is NULL finds no duplicate, since NULL is not equal to NULL: the column of the "
+    "hash never is."
+)
 _EXAMPLE = "key = json.dumps(event, sort_keys=True); INSERT INTO events (key, …) … ON CONFLICT (key) DO NOTHING"
 
 
@@ -167,7 +171,7 @@ ONCE_AFTER_LOST_RESPONSE = Rule(
     assumes=("batch", "retry", "time-out", "parallel", "spelling"),
     depends_on=("accepts-redelivered-batch",),
     examine=_once_after_lost_response,
-    fix=_FIX,
+    fix=f"{_FIX} {_NULL}",
     example=_EXAMPLE,
 )
 
