@@ -9,6 +9,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from mockcampaign.durations import format_duration
 from mockcampaign.judging.fact import (
@@ -47,6 +48,7 @@ from mockcampaign.report.scenario_text import (
     seen,
     timeline_lines,
 )
+from mockcampaign.tables import complete
 from mockcampaign.text import counted, printable
 
 COMMANDS_MAX = 4_000
@@ -65,14 +67,21 @@ LONGER_BUDGET = 5
 NEEDS_NEXT_MAX = 3
 """How many options for what skipped rules need are suggested: those that most must-rules need."""
 
-_OPTIONS: Mapping[Need, str] = {
-    "probe": "--probe URL",
-    "restart command": "--restart-cmd 'sh restart.sh'",
-    "break command": "--break-cmd 'sh break.sh' --restore-cmd 'sh restore.sh'",
-    "state": "--probe-state URL",
-    "credentials": "--basic-auth USER:PASSWORD",
-}
-"""The options that give what a rule needs, as far as an option does. A probe is never suggested in place of another."""
+_OPTIONS: Mapping[Need, str] = complete(
+    "options for needs",
+    get_args(Need),
+    {
+        "probe": "--probe URL",
+        "restart command": "--restart-cmd 'sh restart.sh'",
+        "break command": "--break-cmd 'sh break.sh' --restore-cmd 'sh restore.sh'",
+        "state": "--probe-state URL",
+        "credentials": "--basic-auth USER:PASSWORD",
+        # A probe is not suggested in place of another one that reports no events.
+        "probe events": "",
+        **dict.fromkeys(("connection", "https", "batches"), ""),
+    },
+)
+"""The options that give what a rule needs; empty where no option does."""
 
 _EXPLAINING = (KeysOn, CountsTwice, SometimesRecognised)
 """Facts that say how the consumer deduplicates, which explains violations of other rules: they come first."""
@@ -212,7 +221,9 @@ def _needed_options(findings: Sequence[Finding]) -> list[tuple[str, int]]:
     needs = Counter(fact.need for finding in skipped for fact in finding.facts if isinstance(fact, Needs))
     if needs["probe"]:
         needs["probe"] += needs["probe events"]
-    wanted = sorted((need for need in _OPTIONS if needs[need]), key=lambda need: -needs[need])
+    wanted = sorted(
+        (need for need, option in _OPTIONS.items() if option and needs[need]), key=lambda need: -needs[need]
+    )
     return [(_OPTIONS[need], needs[need]) for need in wanted[:NEEDS_NEXT_MAX]]
 
 
