@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Inner
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import BasicAuthentication
 from mockcampaign.policy import DEFAULT_CLIENT_ID
@@ -127,6 +128,11 @@ def test_the_check_of_the_readme_prints_these_lines() -> None:
     assert done.returncode == 1
     lines = iter(done.stdout.splitlines())
     assert [line for line in shown.splitlines() if line not in lines] == []  # all of them, in this order
+
+
+def test_pages_count_the_rules() -> None:
+    counts = re.findall(r"\ball (\d+) rules", README + (ROOT / "CHANGELOG.md").read_text())
+    assert {int(count) for count in counts} == {len(CATALOGUE)}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
