@@ -22,6 +22,7 @@ from mockcampaign.transport.always_ok import AlwaysOkTransport
 from servers import CLIENT, PASSWORD, USER, Server, running_server
 
 schemathesis = pytest.importorskip("schemathesis")
+builder = pytest.importorskip("schemathesis.generation.hypothesis.builder")
 
 NOWHERE = "http://127.0.0.1:9/hook"
 """Nobody listens at the discard port."""
@@ -94,23 +95,33 @@ REBOUND_CHECKS = [
     schemathesis.checks.status_code_conformance,
     schemathesis.checks.response_schema_conformance,
 ]
-rejected: set[str] = set()
-"""Operations of which a request for another host was rejected."""
+
+OPERATIONS = {found.ok().definition.raw["operationId"]: found.ok() for found in SCHEMA.get_all_operations()}
 
 
-@SCHEMA.parametrize()
-@CONTRACT
-def test_every_operation_responds_as_documented(case: Any, server: Server) -> None:
-    assume(is_quick(case))
-    known = {parameter["name"] for parameter in case.operation.definition.raw["parameters"]}
-    if case.operation.label not in rejected:  # once is enough, and making up requests takes longer than to send them
-        check_rejected_for_another_host(case, server)
-        rejected.add(case.operation.label)
-    assume(set(case.query or ()) <= known)  # the server ignores others on purpose
-    response = case.call(base_url=server.url, timeout=20)
-    # Too large a body is rejected before it is read, which schemathesis does not take for a rejection.
-    known_rejections = {"negative_data_rejection"} if response.status_code == 413 else set()
-    case.validate_response(response, checks=[one for one in CHECKS if one.__name__ not in known_rejections])
+@pytest.mark.parametrize("modes", [["fuzzing"], pytest.param(["examples", "coverage"], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_responds_as_documented(name: str, modes: list[str], server: Server) -> None:
+    rejected: set[str] = set()
+
+    @CONTRACT
+    def responds_as_documented(case: Any) -> None:
+        assume(is_quick(case))
+        known = {parameter["name"] for parameter in case.operation.definition.raw["parameters"]}
+        if not rejected:  # once is enough, and making up requests takes longer than to send them
+            check_rejected_for_another_host(case, server)
+            rejected.add(name)
+        assume(set(case.query or ()) <= known)  # the server ignores others on purpose
+        response = case.call(base_url=server.url, timeout=20)
+        # Too large a body is rejected before it is read, which schemathesis does not take for a rejection.
+        known_rejections = {"negative_data_rejection"} if response.status_code == 413 else set()
+        case.validate_response(response, checks=[one for one in CHECKS if one.__name__ not in known_rejections])
+
+    # `SCHEMA.parametrize` makes up the requests of all operations wherever tests are collected, for ten seconds.
+    chosen = builder.HypothesisTestConfig(
+        project=SCHEMA.config, modes=[builder.HypothesisTestMode(one) for one in modes], settings=CONTRACT
+    )
+    builder.create_test(operation=OPERATIONS[name], test_func=responds_as_documented, config=chosen)()
 
 
 def check_rejected_for_another_host(case: Any, server: Server) -> None:
@@ -121,7 +132,6 @@ def check_rejected_for_another_host(case: Any, server: Server) -> None:
     case.validate_response(answer, checks=REBOUND_CHECKS)
 
 
-OPERATIONS = {found.ok().definition.raw["operationId"]: found.ok() for found in SCHEMA.get_all_operations()}
 ALWAYS = [
     schemathesis.checks.not_a_server_error,
     schemathesis.checks.status_code_conformance,
