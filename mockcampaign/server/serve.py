@@ -241,10 +241,11 @@ def _targets(options: ServeOptions, plan: Plan | None, *, local: bool) -> Allowe
     return targets
 
 
-def _seed(options: ServeOptions, plan: Plan | None) -> int:
-    if options.seed is not None:
+def _seed(options: ServeOptions, plan: Plan | None) -> int | None:
+    """Return the seed of the options, or else of the scenario; None: the server draws one."""
+    if options.seed is not None or plan is None:
         return options.seed
-    return (plan.scenario.seed or 0) if plan is not None else 0
+    return plan.scenario.seed
 
 
 def _users_of_client(
@@ -313,6 +314,7 @@ def _welcome(url: str, served: ServedCampaign, credentials: str) -> list[str]:
         f"  Swagger UI  {url}/docs",
         f"  live page   {url}/",
         f"  control     {url}/__mockcampaign/state",
+        f"  seed        {served.campaign.seed}; --seed {served.campaign.seed} repeats the events",
     ]
     if served.settings.shapes:
         lines.append(f"  as captured {', '.join(served.settings.shapes)}")

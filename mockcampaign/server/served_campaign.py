@@ -50,6 +50,9 @@ JOURNAL_EVENTS_MAX = 200_000
 WEBHOOK_IDS = range(2**31, 10**12)
 """Range of the first webhook's id. Ids are as large as those of the vendor, and fit into the numbers of JavaScript."""
 
+SEED_BITS = 31
+"""Length of a seed that is drawn: short enough to type."""
+
 MAILINGS_MAX = 10_000
 """Number of mailings, of those that events belong to, that are known to exist. Older ones are forgotten."""
 
@@ -66,7 +69,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     speed: float = 1.0
     """Virtual seconds per second; at 0, only the control API moves time."""
-    seed: int = 0
+    seed: int | None = 0
+    """Seed of the events; None: a new one at the start, unless the state file has one, and at each reset."""
     start: int | None = None
     """Virtual milliseconds since 1970; None: now, or `DEFAULT_START` if the clock runs faster than wall time."""
     policy: Policy = Policy()
@@ -287,8 +291,7 @@ class ServedCampaign:
         self.open_streams = 0
         """Number of open live streams."""
         self._making = asyncio.Lock()
-        self._next_webhook_id = first_webhook_id(settings.seed)
-        self._next_object_id = first_object_id(settings.seed)
+        self._next_webhook_id = self._next_object_id = 0
         self._waiting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         """Time-outs that interrupt the calls that wait, by their tasks."""
         self.on_call: Callable[[Called], object] | None = None
@@ -309,6 +312,12 @@ class ServedCampaign:
         self.run = secrets.token_hex(8)
         """Random name of the time since the server's start or its last reset."""
         settings = self.settings
+        seed = settings.seed
+        if seed is None:
+            # What the consumer has stored of an earlier campaign must not pass for the events of this one.
+            seed = secrets.randbits(SEED_BITS) if kept is None else kept.seed
+        self._next_webhook_id = self._next_webhook_id or first_webhook_id(seed)
+        self._next_object_id = self._next_object_id or first_object_id(seed)
         start = settings.start
         if start is None:
             start = int(time.time() * 1_000) if settings.speed == 1 else DEFAULT_START
@@ -333,9 +342,10 @@ class ServedCampaign:
         state_file = self._state_file
         if state_file is not None:
             state_file.follow(journal)
+            state_file.seeded(seed)
         self.campaign = PacedCampaign(
             self._transport,
-            seed=settings.seed,
+            seed=seed,
             policy=settings.policy,
             start=start,
             journal=journal,

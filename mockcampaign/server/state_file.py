@@ -98,6 +98,7 @@ class KeptMailing(msgspec.Struct, frozen=True, kw_only=True):
 class KeptCampaign(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a state file."""
 
+    seed: int
     sender: KeptSender
     mailings: tuple[KeptMailing, ...]
     client_rows: list[Row]
@@ -230,6 +231,7 @@ class StateFile:
         self._last_fault = numbers.get("last_fault", 0)
         declared = self._declarations.load(self._rows("SELECT id, value FROM declared ORDER BY id"))
         return KeptCampaign(
+            seed=numbers.get("seed", 0),  # which every file had before it was kept, unless an option said otherwise
             sender=KeptSender(
                 start=numbers["start"],
                 now=numbers["now"],
@@ -279,6 +281,10 @@ class StateFile:
 
     def _note(self, position: int, entry: Entry) -> None:
         self._grown[position] = entry
+
+    def seeded(self, seed: int) -> None:
+        """Store the seed of the events, so that mailings are made again with it."""
+        self._number("seed", seed)
 
     def changed(self, webhook: Webhook, state: Idle | Due | Attempt) -> None:
         """Store a webhook. Its credentials are in the file, which only its owner can read."""

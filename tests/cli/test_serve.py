@@ -67,9 +67,12 @@ def test_it_prints_all_addresses_and_ends_cleanly_with_pending_events(tmp_path: 
             f"  Swagger UI  {server.url}/docs",
             f"  live page   {server.url}/",
             f"  control     {server.url}/__mockcampaign/state",
+            server.said[6],
         ]
-        for line in server.said[3:]:
+        for line in server.said[3:6]:
             assert requests.get(line.split()[-1], timeout=20).status_code == 200
+        seed = requests.get(f"{server.url}/__mockcampaign/state", timeout=20).json()["seed"]
+        assert server.said[6] == f"  seed        {seed}; --seed {seed} repeats the events"
         activated(server, "http://127.0.0.1:9/hook")
         control(server, "/emit", {"type": "open", "count": 12})
         stream = requests.get(f"{server.url}/__mockcampaign/stream", stream=True, timeout=20)

@@ -24,7 +24,7 @@ class Serving:
         self.process = process
         assert process.stdout is not None
         self._output = process.stdout
-        self.said = self.lines(6)
+        self.said = self.lines(7)
         found = re.search(r"(https?://\S+)/docs", "\n".join(self.said))
         self.url = "" if found is None else found[1]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mockcampaign.clocks.clock_file import ClockFile
-from mockcampaign.engine.journal import Attempted, Verified
+from mockcampaign.engine.journal import Attempted, Happened, Verified
 from mockcampaign.errors import ClockNotLedError
 from mockcampaign.model import EventType, NoResponse, Outcome, Request
 from mockcampaign.policy import DAY, DEFAULT_START, HOUR, SECOND
@@ -74,6 +74,53 @@ def test_a_state_file_that_cannot_be_written_is_an_error_of_the_start(tmp_path: 
                 stop=lambda: stopped.append("by a signal, which nobody handles yet"),
             )
     assert not stopped
+
+
+def seed_and_events(served: ServedCampaign) -> tuple[int, tuple[bytes, ...]]:
+    """Return the seed of a campaign, and events that it makes."""
+    served.campaign.emit(EventType.OPEN, count=20, client_id=7)
+    [happened] = [entry for entry in served.campaign.journal.entries if isinstance(entry, Happened)][-1:]
+    return served.campaign.seed, tuple(map(bytes, happened.events))
+
+
+def test_each_start_and_each_reset_draws_another_seed_unless_one_was_given() -> None:
+    async def two(seed: int | None) -> list[tuple[int, tuple[bytes, ...]]]:
+        settings = ServerSettings(speed=0, start=DEFAULT_START, seed=seed)
+        served = ServedCampaign(WireTransport(), Users({7: ()}), settings)
+        async with served.running():
+            before = seed_and_events(served)
+            await served.reset()
+            return [before, seed_and_events(served)]
+
+    drawn = [*asyncio.run(two(None)), *asyncio.run(two(None))]
+    assert len({seed for seed, _ in drawn}) == 4
+    assert len({event for _, events in drawn for event in events}) == 4 * 20
+    first, second = asyncio.run(two(5))
+    assert first == second
+    assert first[0] == 5
+    [again, _] = asyncio.run(two(drawn[0][0]))
+    assert again == drawn[0]  # as `--seed` promises
+
+
+def test_a_state_file_keeps_the_seed_until_a_reset_or_another_one_is_given(tmp_path: Path) -> None:
+    def started(given: int | None = None, *, reset: bool = False) -> tuple[int, tuple[bytes, ...]]:
+        async def main() -> tuple[int, tuple[bytes, ...]]:
+            settings = ServerSettings(speed=0, start=DEFAULT_START, seed=given)
+            served = ServedCampaign(WireTransport(), Users({7: ()}), settings, state_file=file)
+            async with served.running():
+                if reset:
+                    await served.reset()
+                found = seed_and_events(served)
+                served.save()
+                return found
+
+        with closing(StateFile(tmp_path / "state")) as file:
+            return asyncio.run(main())
+
+    first, second, after_reset, next_start = started(), started(), started(reset=True), started()
+    assert first[0] == second[0] != after_reset[0] == next_start[0]
+    assert len({*first[1], *second[1], *after_reset[1], *next_start[1]}) == 4 * 20
+    assert [started(9)[0], started()[0]] == [9, 9]
 
 
 async def advancing(served: ServedCampaign, transport: Silent) -> asyncio.Task[None]:

@@ -62,7 +62,11 @@ from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_PASSWORD, DEFAULT_USE
 )
 @click.option("--speed", default=1.0, show_default=True, type=Number(0.001, 1e6), help="Times wall time.")
 @click.option("--virtual", is_flag=True, help="Time moves only through the control API.")
-@click.option("--seed", type=SEED, help="Makes the events repeatable.")
+@click.option(
+    "--seed",
+    type=SEED,
+    help="Makes the events repeatable.  [default: a new one at the start and at each reset; a state file keeps it]",
+)
 @click.option(
     "--webhooks-per-client-max",
     type=WholeNumber(1, 1_000_000),

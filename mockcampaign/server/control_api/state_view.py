@@ -121,6 +121,7 @@ class StateView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     speed: float
     advancing: bool
     seed: int
+    """Seed of the events since the last start or reset."""
     journal: JournalRange
     clients: list[int]
     captured_types: tuple[str, ...]
@@ -145,7 +146,7 @@ def state(served: ServedCampaign) -> StateView:
         started=served.started,
         speed=served.pacer.speed,
         advancing=served.pacer.advancing,
-        seed=served.settings.seed,
+        seed=campaign.seed,
         types=tuple(EventType),
         captured_types=tuple(campaign.shapes),
         webhook_commands={command: list(statuses_allowing(command)) for command in COMMANDS},
