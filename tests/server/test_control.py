@@ -21,7 +21,7 @@ from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.events import Rates
 from mockcampaign.faults import FAULTS
 from mockcampaign.model import EventType
-from mockcampaign.policy import DEFAULT_START, HOUR, SECOND
+from mockcampaign.policy import DAY, DEFAULT_START, HOUR, SECOND
 from mockcampaign.server.control_api.api import API
 from mockcampaign.server.control_api.fault_operations import FAULTS_MAX
 from mockcampaign.server.control_api.time_operations import SPEED_MAX
@@ -261,7 +261,11 @@ def test_an_advance_waits_for_requests_in_flight(server: Server, httpserver: HTT
 def test_an_outage_of_one_webhook_is_retried_and_ended(server: Server, httpserver: HTTPServer, hook: str) -> None:
     broken, whole = server.activated(hook), server.activated(hook)
     outage = {"kind": "unreachable", "for": "2h", "webhookId": broken}
-    assert server.control("POST", "/outages", outage).status_code == 204
+    declared = server.control("POST", "/outages", outage)
+    assert (declared.status_code, declared.json()) == (
+        201,
+        {"kind": "unreachable", "webhookId": broken, "until": DEFAULT_START + 2 * HOUR},
+    )
     server.control("POST", "/emit", {"type": "open"})
     server.advance("1m")
     views = {view["id"]: view for view in server.state()["webhooks"]}
@@ -278,7 +282,8 @@ def test_an_outage_of_one_webhook_is_retried_and_ended(server: Server, httpserve
 
 def test_ending_all_outages(server: Server, hook: str) -> None:
     server.activated(hook)
-    server.control("POST", "/outages", {"for": "3d"})
+    declared = server.control("POST", "/outages", {"for": "3d"}).json()
+    assert declared == {"kind": "refused", "webhookId": None, "until": DEFAULT_START + 3 * DAY}
     server.control("POST", "/emit", {"type": "open"})
     server.advance("5s")
     assert server.state()["deliveries"]["pending"] == 1
@@ -732,7 +737,7 @@ def test_virtual_time_ends_with_the_year_2999() -> None:
         )
         server.activated(DEAD)
         server.control("POST", "/emit", {"type": "open", "count": 2, "over": "1d"})
-        assert server.control("POST", "/outages", {"for": "366d"}).status_code == 204
+        assert server.control("POST", "/outages", {"for": "366d"}).status_code == 201
         server.advance("1h")
         assert server.state()["now"] == MOMENT_MAX
         server.control("PUT", "/clock/speed", {"speed": SPEED_MAX})

@@ -36,6 +36,16 @@ class OutageRequest(
     """Id of the webhook (default: all webhooks)."""
 
 
+class DeclaredOutageView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An outage that has begun: until its end, every attempt fails, first of all those of events that are pending."""
+
+    kind: str
+    webhook_id: int | None
+    """None: the outage concerns all webhooks."""
+    until: int
+    """The moment at which the outage ends, in milliseconds since 1970."""
+
+
 class OutageQuery(msgspec.Struct, frozen=True, rename="camel"):
     """The outages to end."""
 
@@ -96,9 +106,12 @@ class FaultRequest(CustomField[FaultDeclaration]):
         }
 
 
-def _declare_outage(call: Call, request: OutageRequest) -> None:
+def _declare_outage(call: Call, request: OutageRequest) -> DeclaredOutageView:
+    campaign = call.served.campaign
     webhooks = [] if request.webhook_id is None else [call.served.webhook(request.webhook_id)]
-    call.served.campaign.outage(request.duration.value, request.kind, *webhooks)
+    until = campaign.now + request.duration.value
+    campaign.outage(request.duration.value, request.kind, *webhooks)
+    return DeclaredOutageView(kind=request.kind, webhook_id=request.webhook_id, until=until)
 
 
 def _end_outage(call: Call, query: OutageQuery) -> None:
@@ -140,14 +153,15 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="declareOutage",
         title="Declare an outage",
-        description="From now on, for a time, no attempt reaches the endpoint. `outageKinds` of the state lists the "
-        "kinds.",
+        description="From now on, for a time, no attempt reaches the endpoint. Events that were delivered before are "
+        "not affected. `outageKinds` of the state lists the kinds.",
         tag=CONTROL_TAG,
         method="POST",
         path="/outages",
         fields=OutageRequest,
-        success=204,
+        success=201,
         success_description="The outage is in force.",
+        response=DeclaredOutageView,
         failures=_NO_WEBHOOK,
         handle=_declare_outage,
     ),
