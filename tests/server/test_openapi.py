@@ -165,7 +165,7 @@ def test_the_control_api_has_its_own_tag_and_needs_no_credentials() -> None:
     }
     assert set(found) == {
         *(("get", path) for path in ("/health", "/state", "/journal", "/stream", "/deliveries/{position}")),
-        *(("get", path) for path in ("/clock", "/faults", "/mails", "/mails/choices", "/stored")),
+        *(("get", path) for path in ("/clock", "/faults", "/mails", "/mails/choices", "/stored", "/discarded")),
         *(
             ("post", path)
             for path in ("/emit", "/mailing", "/clock/advance", "/outages", "/faults", "/reset", "/act", "/mails")

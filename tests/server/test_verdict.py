@@ -9,6 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from mockcampaign.engine.journal import Happened
 from mockcampaign.samples.consumer import serve_consumer
 from mockcampaign.server.consumer_probe import ProbeOptions
 from servers import Server, running_server
@@ -103,6 +104,37 @@ def test_events_that_are_pending_after_rejections_are_inconclusive() -> None:
         "3 attempts were accepted with 200; 4 were rejected with an error status",
     )
     assert (after["verdict"], after["trouble"]) == ("compliant", None)
+
+
+def test_discarded_events_violate_nothing_but_are_named_and_listed() -> None:
+    with serve_consumer() as url, running_server(probe=probe_of(url)) as server:
+        assert delivered(server, url, 10)["notes"] == []
+        server.control("POST", "/outages", {"for": "4d"})
+        server.control("POST", "/emit", {"type": "open", "count": 250})
+        server.advance("3d")
+        [webhook] = server.state()["webhooks"]
+        found = verdict(server)
+        assert (found["verdict"], found["trouble"]) == ("compliant", None)
+        why = "discarded 3d after creation, as Campaign had received no 200: see GET /__mockcampaign/discarded"
+        assert found["notes"] == [f"250 events were {why}"]
+
+        pages = [server.control("GET", f"/discarded{query}").json() for query in ("", "?after=200", "?after=250")]
+        assert [page["discarded"] for page in pages] == [250, 250, 250]
+        events = [event for page in pages for event in page["events"]]
+        assert [event["number"] for event in events] == [*range(1, 251)]
+        assert {(event["webhookId"], event["at"], event["reason"]) for event in events} == {
+            (webhook["id"], server.state()["now"], "expired")
+        }
+        happened = [one.events for one in server.campaign.campaign.journal.entries if isinstance(one, Happened)]
+        assert [event["event"] for event in events] == [json.loads(bytes(payload)) for payload in happened[-1]]
+
+        server.control("POST", "/emit", {"type": "open"})
+        server.advance("1s")
+        assert server.control("DELETE", f"/webhooks/{webhook['id']}").status_code == 204, server.control("DELETE", f"/webhooks/{webhook['id']}").text
+        *_, deleted = verdict(server)["notes"]
+        assert deleted == "1 event was discarded when the webhook was deleted: see GET /__mockcampaign/discarded"
+        [last] = server.control("GET", "/discarded?after=250&limit=1").json()["events"]
+        assert (last["number"], last["reason"]) == (251, "webhook deleted")
 
 
 def test_a_probe_that_reports_nothing_is_inconclusive_and_shows_no_secret() -> None:

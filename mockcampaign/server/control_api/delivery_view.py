@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -136,20 +136,26 @@ def _request(served: ServedCampaign, attempted: Attempted, index: int) -> Reques
 
 def _body(before: Iterable[Entry], attempted: Attempted) -> bytes | None:
     """Return the batch, joined again from the events in earlier entries; None if some of them are dropped."""
-    payloads: dict[int, bytes] = {}
     wanted = list(serials_in((*attempted.serials, *attempted.redelivered)))
     if attempted.serials and attempted.redelivered:
         wanted.sort()  # redelivered events stand among the others by age, which is the order of serials
-    first, last = min(wanted), max(wanted)
-    for happened in before:
+    payloads = payloads_of(before, wanted)
+    if not all(serial in payloads for serial in wanted):
+        return None
+    return b"[" + b",".join(bytes(payloads[serial]) for serial in wanted) + b"]"
+
+
+def payloads_of(entries: Iterable[Entry], serials: Collection[int]) -> dict[int, msgspec.Raw]:
+    """Return the events of these serials, as far as the entries contain them."""
+    payloads: dict[int, msgspec.Raw] = {}
+    first, last = min(serials, default=1), max(serials, default=0)
+    for happened in entries:
         if isinstance(happened, Happened):
             start = happened.first_serial
             lowest = max(first, start)
             for serial in range(lowest, min(last, start + len(happened.events) - 1) + 1):
-                payloads[serial] = bytes(happened.events[serial - start])
-    if not all(serial in payloads for serial in wanted):
-        return None
-    return b"[" + b",".join(payloads[serial] for serial in wanted) + b"]"
+                payloads[serial] = happened.events[serial - start]
+    return payloads
 
 
 def _command(served: ServedCampaign, webhook_id: int, request: RequestView, body: str) -> str:

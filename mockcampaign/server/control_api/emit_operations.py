@@ -105,8 +105,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="emit",
         title="Emit events",
-        description="Events that are due now are delivered at once, also while only the control API moves time: declare "
-        "the faults and outages that are to hit them before.",
+        description="Events that are due now are delivered at once, also while only the control API moves time. "
+        "Declare faults and outages that are to hit them before.",
         tag=CONTROL_TAG,
         method="POST",
         path="/emit",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import Response
 
 from mockcampaign import __version__
+from mockcampaign.engine.journal import Discarded, serials_in
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.policy import INT64_MAX
-from mockcampaign.server.control_api.delivery_view import DeliveryView, delivery_view
+from mockcampaign.server.control_api.delivery_view import DeliveryView, delivery_view, payloads_of
 from mockcampaign.server.control_api.entry_view import entry_view
 from mockcampaign.server.control_api.state_view import StateView, state
 from mockcampaign.server.control_api.stream import stream
@@ -52,6 +54,35 @@ class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
     number: Annotated[Id, about("Number of the attempt within the entry (default: the last one).")] | None = None
 
 
+class DiscardedEvent(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An event that Campaign will never deliver."""
+
+    number: int
+    """Number of the event among those that were discarded, from 1 in that order."""
+    webhook_id: int
+    at: int
+    """The moment at which the event was discarded, in milliseconds since 1970."""
+    reason: str
+    """`expired` or `webhook deleted`."""
+    event: msgspec.Raw | None
+    """The event; None if the server has dropped it."""
+
+
+class DiscardedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the discarded events, in the order in which they were discarded."""
+
+    discarded: int
+    """Number of all events that were discarded, as in the state."""
+    events: list[DiscardedEvent]
+
+
+class DiscardedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The discarded events to return."""
+
+    after: Annotated[int, between(0, INT64_MAX), about("Only numbers above it.")] = 0
+    limit: Annotated[int, between(1, JOURNAL_LIMIT_MAX), about("Most events to return.")] = 200
+
+
 class StreamQuery(msgspec.Struct, frozen=True, rename={"duration": "for"}):
     """How long to follow the journal."""
 
@@ -80,6 +111,23 @@ def _journal(call: Call, query: JournalQuery) -> JournalPage:
         entry_view(position, held.entries[position - held.dropped]) for position in range(first, max(first, end))
     ]
     return JournalPage(held.dropped, held.next_position, held.dropped, entries)
+
+
+def _discarded(call: Call, query: DiscardedQuery) -> DiscardedPage:
+    hub = call.served.hub
+    entries = [entry for entry in hub.journal.entries if isinstance(entry, Discarded)]
+    total = hub.totals.whole.discarded
+    first = total - sum(last - first + 1 for entry in entries for first, last in entry.serials) + 1
+    numbered = enumerate(((entry, serial) for entry in entries for serial in serials_in(entry.serials)), first)
+    wanted = [*islice((one for one in numbered if one[0] > query.after), query.limit)]
+    payloads = payloads_of(hub.journal.entries, [serial for _, (_, serial) in wanted])
+    events = [
+        DiscardedEvent(
+            number=number, webhook_id=entry.webhook_id, at=entry.at, reason=entry.reason, event=payloads.get(serial)
+        )
+        for number, (entry, serial) in wanted
+    ]
+    return DiscardedPage(discarded=total, events=events)
 
 
 def _stream(call: Call, query: StreamQuery) -> Response:
@@ -126,6 +174,19 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         success_description="Entries in order.",
         response=JournalPage,
         handle=_journal,
+    ),
+    Operation(
+        id="discarded",
+        title="Get the events that were discarded",
+        description="Campaign discards an event that no 200 acknowledged within three days, and what is pending when "
+        "its webhook is deleted. An event that several webhooks discarded is there once for each.",
+        tag=CONTROL_TAG,
+        method="GET",
+        path="/discarded",
+        fields=DiscardedQuery,
+        success_description="Events in order, without those whose journal entries the server has dropped.",
+        response=DiscardedPage,
+        handle=_discarded,
     ),
     Operation(
         id="stream",

@@ -14,14 +14,14 @@ from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.consumer_store import canonical, events_in
 from mockcampaign.judging.difference import own_events, sent_events
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.ledger import DeliveryCounts, Ledger
+from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.verdict import verdict_on
 from mockcampaign.model import WebhookStatus
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import CustomField
 from mockcampaign.server.verdicts.store_reading import HOW_TO_SELECT, StoreReading, read_store, shapes_of
-from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked
+from mockcampaign.server.verdicts.verdict_operations import VerdictView, discard_notes, dropped_trouble, masked
 from mockcampaign.server.verdicts.verdict_views import finding_views
 from mockcampaign.text import few
 
@@ -83,7 +83,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     dropped = campaign.journal.dropped
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
-    findings, deliveries, unrecognised = await asyncio.to_thread(
+    findings, ledger, unrecognised = await asyncio.to_thread(
         _judged, campaign, entries, [_with_fields(one, fields) for one in probed], webhook_ids, reading
     )
     findings, trouble = masked(findings, campaign), trouble or unrecognised or dropped_trouble(dropped)
@@ -91,7 +91,8 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
         verdict=verdict_on(findings, trouble, strict=False),
         trouble=trouble,
         findings=finding_views(findings),
-        deliveries=deliveries,
+        notes=discard_notes(ledger, campaign.policy.event_age_max),
+        deliveries=ledger.deliveries,
         dropped=dropped,
     )
 
@@ -145,8 +146,8 @@ def _judged(
     expectations: Sequence[Expectation],
     webhook_ids: Mapping[str, int],
     reading: StoreReading | None,
-) -> tuple[list[Finding], DeliveryCounts, str | None]:
-    """Return the findings, the numbers of deliveries, and why expectations of the store cannot be judged, or None."""
+) -> tuple[list[Finding], Ledger, str | None]:
+    """Return the findings, the ledger, and why expectations of the store cannot be judged, or None."""
     from mockcampaign.scenario.judge import finding, unrecognised_for
     from mockcampaign.scenario.plan import ConsumerExpected
 
@@ -172,7 +173,7 @@ def _judged(
         for one in expectations
         if one not in unrecognised
     ]
-    return found, ledger.deliveries, next(iter(unrecognised.values()), None)
+    return found, ledger, next(iter(unrecognised.values()), None)
 
 
 def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:

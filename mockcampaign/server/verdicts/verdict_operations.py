@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from mockcampaign.campaign import Campaign
+from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.earlier.baseline import Known, marked
@@ -20,7 +22,7 @@ from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call,
 from mockcampaign.server.http.request_fields import Flag, TextList, about
 from mockcampaign.server.verdicts.store_reading import read_store
 from mockcampaign.server.verdicts.verdict_views import FindingView, finding_views
-from mockcampaign.text import unknown
+from mockcampaign.text import counted, unknown
 
 if TYPE_CHECKING:
     from mockcampaign.scenario.judge_journal import Judged
@@ -49,6 +51,8 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str | None
     """Why the verdict is inconclusive although nothing is violated."""
     findings: list[FindingView]
+    notes: tuple[str, ...]
+    """What the verdict is not about but a reader should know, such as the events that were discarded."""
     deliveries: DeliveryCounts
     dropped: int
     """Number of the oldest journal entries, which the server has dropped, so that they are not judged."""
@@ -75,7 +79,7 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         except CouldNotTellError as error:
             trouble = str(error)
     dropped = campaign.journal.dropped
-    (rules, _, inconclusive), deliveries = await asyncio.to_thread(_judged, list(campaign.journal.entries))
+    (rules, _, inconclusive), ledger = await asyncio.to_thread(_judged, list(campaign.journal.entries))
     known = tuple(map(Known, allow))
     findings = [marked(finding, known) for finding in (*rules, *masked(stored, campaign))]
     trouble = trouble or dropped_trouble(dropped) or inconclusive
@@ -83,7 +87,8 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         verdict=verdict_on(findings, trouble, strict=query.strict is Flag.TRUE),
         trouble=trouble,
         findings=finding_views(findings),
-        deliveries=deliveries,
+        notes=discard_notes(ledger, campaign.policy.event_age_max),
+        deliveries=ledger.deliveries,
         dropped=dropped,
     )
 
@@ -101,10 +106,27 @@ def dropped_trouble(dropped: int) -> str | None:
     return f"the server has dropped the oldest {what} of its journal, which may show more, allowed: a reset in between"
 
 
-def _judged(entries: Sequence[Entry]) -> tuple[Judged, DeliveryCounts]:
+def _judged(entries: Sequence[Entry]) -> tuple[Judged, Ledger]:
     from mockcampaign.scenario.judge_journal import judge_journal
 
-    return judge_journal(None, entries), Ledger.of(entries).deliveries
+    return judge_journal(None, entries), Ledger.of(entries)
+
+
+def discard_notes(ledger: Ledger, event_age_max: int) -> tuple[str, ...]:
+    """Return a sentence for each reason for which events were discarded: no rule is violated, but they are gone."""
+    numbers = Counter[str]()
+    for account in ledger.accounts.values():
+        for entry in account.discards:
+            numbers[entry.reason] += sum(last - first + 1 for first, last in entry.serials)
+    whys = {
+        "expired": f"{format_duration(event_age_max)} after creation, as Campaign had received no 200",
+        "webhook deleted": "when the webhook was deleted",
+    }
+    return tuple(
+        f"{counted(number, 'event')} {'was' if number == 1 else 'were'} discarded {whys[reason]}: see GET "
+        "/__mockcampaign/discarded"
+        for reason, number in numbers.items()
+    )
 
 
 def _check_allowed(allow: Collection[str]) -> None:
@@ -119,7 +141,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         id="verdict",
         title="Judge the consumer by what was delivered so far",
         description="By the rules that every journal shows, and by the events that the consumer has stored if the "
-        "server was started with a probe. The status is 200 whatever the verdict.",
+        "server was started with a probe. Events that were discarded violate no rule; `notes` counts them. The status "
+        "is 200 whatever the verdict.",
         tag=CONTROL_TAG,
         method="GET",
         path="/verdict",
