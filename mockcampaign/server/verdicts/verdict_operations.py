@@ -52,7 +52,7 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
     """Why the verdict is inconclusive although nothing is violated."""
     findings: list[FindingView]
     notes: tuple[str, ...]
-    """What the verdict is not about but a reader should know, such as the events that were discarded."""
+    """Facts that violate no rule, such as that events were discarded."""
     deliveries: DeliveryCounts
     dropped: int
     """Number of the oldest journal entries, which the server has dropped, so that they are not judged."""
