@@ -148,12 +148,13 @@ def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
         rest = rest[end:]
-    activated, emitted, mailing, fault, state = answers  # an outage is declared without an answer
+    activated, fault, emitted, outage, mailing, state = answers
     assert activated["status"] == "activated"
     assert emitted == {"events": 250, "webhookIds": [activated["id"]]}
     assert mailing["byType"]["sent"] >= 4_900
     assert (fault["number"], fault["fault"]["kind"]) == (1, "lost-ack")
-    assert state["webhooks"][0]["outage"]["kind"] == "refused"
+    assert (outage["kind"], outage["webhookId"]) == ("refused", None)
+    assert state["webhooks"][0]["outage"] == {"kind": "refused", "until": outage["until"]}
 
 
 @pytest.mark.slow
