@@ -16,10 +16,12 @@ from mockcampaign.check.reproduce.scenario_writer import BYTES_MAX, of_batches
 from mockcampaign.check.rule import Rule
 from mockcampaign.engine.journal import Attempted, serials_in
 from mockcampaign.faults import FAULTS, TrickleBody
+from mockcampaign.judging.fact import SmallestRejected
 from mockcampaign.judging.finding import Reproduce
 from mockcampaign.shape.field import Event
 from mockcampaign.shape.placeholders import in_braces
 from mockcampaign.tables import complete
+from mockcampaign.text import counted
 
 _UNREPEATABLE: Mapping[Unrepeatable, str] = complete(
     "reasons why a violation cannot be reproduced",
@@ -135,8 +137,14 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         shape_of=bench.settings.shape_of,
         routes=bench.settings.routes,
         leads_clock=bench.settings.leads_clock,
+        remark=next((_smallest(fact) for fact in examined.facts if isinstance(fact, SmallestRejected)), ""),
     )
     return (scenario, None) if scenario is not None else (None, TOO_LONG)
+
+
+def _smallest(found: SmallestRejected) -> str:
+    """Return why the scenario sends another batch than the one whose response the finding shows first."""
+    return f"The smallest batch that was seen to show it has {counted(found.events, 'event')}."
 
 
 def _deliverable(bench: Bench) -> dict[int, int]:

@@ -115,13 +115,15 @@ class ScenarioWriter:
         shape_of: Callable[[EventType], Shape | None],
         routes: Routes = NO_ROUTES,
         leads_clock: bool = False,
+        remark: str = "",
     ) -> str | None:
         """Write a scenario that expects so many `delivered` events of each webhook, each stored once (with a probe).
 
-        It also expects 200 to every attempt of the webhooks in `all_accepted`, and compares these `fields`.
-        `shape_of` returns the shape of events of a type; captured ones become part of the scenario. A comment says
-        which `routes` are needed, and whether a clock is led, since a scenario contains neither. Return None if the
-        file would be too long.
+        It expects that no other event is pending then, so that no run is advised to let more time pass, and 200 to
+        every attempt of the webhooks in `all_accepted`. It compares these `fields`. `shape_of` returns the shape of
+        events of a type; captured ones become part of the scenario. Comments are the `remark` and which `routes` are
+        needed, and whether a clock is led, since a scenario contains neither. Return None if the file would be too
+        long.
         """
         # With time for some more attempts, since short waits are not recorded to the millisecond.
         steps = [
@@ -133,11 +135,13 @@ class ScenarioWriter:
             f"advance: {format_duration(self._advance + PATIENCE)}",
         ]
         expected = [
-            f"{self.names[webhook_id]}: {{delivered: {count}{', all: {outcome: 200}' * (webhook_id in all_accepted)}}}"
+            f"{self.names[webhook_id]}: {{delivered: {count}, pending: 0"
+            f"{', all: {outcome: 200}' * (webhook_id in all_accepted)}}}"
             for webhook_id, count in delivered.items()
         ]
         options = route_options_of(url, routes) + ["--clock FILE"] * leads_clock
         lines = [f"# Run this file with {' '.join(options)}"] if options else []
+        lines += [f"# {remark}"] if remark else []
         lines += [f"name: {json.dumps(name)}", f"seed: {seed}", f"start: {format_moment(self._start)}"]
         if policy.timeout != Policy().timeout:
             lines.append(f"policy: {{timeout: {format_duration(policy.timeout)}}}")
