@@ -80,6 +80,7 @@ def _of_missing(
         yield Pattern(of="missing", what="shares-key", fields=fields)
     yield from _positions(ledger, payloads, missing)
     yield from _own_value(lost, present)
+    yield from _mostly_shared_key(lost, present, shape)
 
 
 def _decoded(event: bytes) -> Event:
@@ -89,15 +90,36 @@ def _decoded(event: bytes) -> Event:
 
 def _shared_key(lost: Sequence[Event], present: Sequence[Event], shape: Shape) -> tuple[str, ...]:
     """Return the fields by which the consumer may have treated each lost event as a stored one, if there are such."""
-    for roles in KEYS:
-        names = tuple(field.name for role in roles for field in shape.of(role)[:1])
-        if len(names) < len(roles) or not all(name in event for event in lost for name in names):
-            continue
+    for names in _keys(lost, shape):
         keys = Counter(_values(event, names) for event in present)
         # Stored events that share the key show that it is not the consumer's.
         if all(count == 1 for count in keys.values()) and all(keys[_values(event, names)] for event in lost):
             return names
     return ()
+
+
+def _keys(lost: Sequence[Event], shape: Shape) -> Iterator[tuple[str, ...]]:
+    """Yield the fields of each deduplication key that all lost events have."""
+    for roles in KEYS:
+        names = tuple(field.name for role in roles for field in shape.of(role)[:1])
+        if len(names) == len(roles) and all(name in event for event in lost for name in names):
+            yield names
+
+
+def _mostly_shared_key(lost: Sequence[Event], present: Sequence[Event], shape: Shape) -> Iterator[Pattern]:
+    """Yield the key by which the consumer most likely treated most lost events as stored ones, if there is one.
+
+    A consumer that looks for a key in its store stores two events of one batch that share it, and some events may be
+    lost for another reason. Where losses are mere chance, more stored events share a key than lost ones do.
+    """
+    best: Pattern | None = None
+    for names in _keys(lost, shape):
+        keys = Counter(_values(event, names) for event in present)
+        shared, repeated = sum(_values(event, names) in keys for event in lost), keys.total() - len(keys)
+        if shared >= max(ENOUGH, 2 * repeated, len(lost) // 2 + 1) and (best is None or shared > best.count):
+            best = Pattern(of="missing", what="shares-key", fields=names, count=shared, total=len(lost))
+    if best is not None:
+        yield best
 
 
 def _values(event: Event, names: tuple[str, ...]) -> bytes:

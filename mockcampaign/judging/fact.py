@@ -217,7 +217,8 @@ class Pattern(_Value, frozen=True, kw_only=True):
     """The value as JSON; None if the field is absent."""
     count: int = 0
     total: int = 0
-    """Numbers of batches that are missing, and of all batches."""
+    """Numbers of batches that are missing, and of all batches; or of missing events that share the fields, and of all
+    that are missing, if these are not the same."""
 
 
 class StoreDiffers(Fact, frozen=True, kw_only=True):

@@ -524,7 +524,12 @@ def of_stored(found: StoreDiffers) -> str | None:
     known = (_RULES_OF_PATTERNS.get((one.of, one.what)) for one in found.patterns)
     general = "stores-every-event" if found.missing else "stores-fields-unchanged" if found.altered else None
     rule = next(filter(None, known), general)
-    return None if rule is None else f"The rule behind it, and how to fix it: mockcampaign rules {rule}"
+    return None if rule is None else of_rule(rule)
+
+
+def of_rule(rule_id: str) -> str:
+    """Return where the rule behind a violation is explained."""
+    return f"The rule behind it, and how to fix it: mockcampaign rules {rule_id}"
 
 
 def _keep(fields: Sequence[str]) -> Advice:

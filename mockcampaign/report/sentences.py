@@ -688,6 +688,8 @@ def _difference(fact: StoreDiffers) -> str:
 def _pattern(fact: StoreDiffers, of: str) -> str:
     """Say what all events of a kind have in common."""
     for one in fact.patterns:
+        if one.of == of and one.what == "shares-key" and one.count != one.total:
+            return f"; {one.count:,} of {one.total:,} share their {_listed(list(one.fields))} with a stored one"
         if one.of == of:
             return f"; {'it' if getattr(fact, of) == 1 else 'each'} {_common(one)}"
     return ""

@@ -18,7 +18,7 @@ from mockcampaign.judging.ledger import Ledger
 from mockcampaign.judging.responses.rejections import is_misdirected
 from mockcampaign.model import NoAuthentication
 from mockcampaign.report import sentences
-from mockcampaign.report.advice import of_fields_not_stored, of_stored
+from mockcampaign.report.advice import of_fields_not_stored, of_rule, of_stored
 from mockcampaign.scenario.expectations.claims import Judged, judge_api, judge_claim, verdict
 from mockcampaign.scenario.expectations.expected_text import describe_claim
 from mockcampaign.scenario.language.expect import (
@@ -83,7 +83,20 @@ def judge(plan: Plan, entries: Sequence[Entry]) -> tuple[list[Finding], list[Fin
             else one
             for one in findings
         ]
+    elif any(one.outcome == "fail" for one in findings) and (rule := generated_for(plan.name)) is not None:
+        findings = [
+            msgspec.structs.replace(one, fix=of_rule(rule)) if one.outcome == "fail" else one for one in findings
+        ]
     return rules, findings
+
+
+def generated_for(name: str) -> str | None:
+    """Return the id of the rule that a scenario of this name was generated for by a check, or None."""
+    # Imported here because few runs fail, and the catalogue consists of all rules.
+    from mockcampaign.check.rules import CATALOGUE
+
+    before, colon, title = name.partition(": ")
+    return next((rule.id for rule in CATALOGUE if colon and (rule.id, rule.title) == (before, title)), None)
 
 
 def finding(

@@ -196,6 +196,7 @@ def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said
 
 
 SHARES_KEY = Pattern(of="missing", what="shares-key")
+MOSTLY_SHARES_KEY = Pattern(of="missing", what="shares-key", fields=("mailId",), count=2, total=3)
 WHOLE_BATCHES = Pattern(of="missing", what="whole-batches")
 REDELIVERED = Pattern(of="duplicate", what="redelivered")
 
@@ -204,6 +205,7 @@ REDELIVERED = Pattern(of="duplicate", what="redelivered")
     ("found", "rule"),
     [
         (StoreDiffers(missing=2, patterns=(SHARES_KEY,)), "deduplicates-on-all-fields"),
+        (StoreDiffers(missing=3, patterns=(MOSTLY_SHARES_KEY,)), "deduplicates-on-all-fields"),
         (StoreDiffers(missing=2, patterns=(WHOLE_BATCHES,)), "stores-before-acknowledging"),
         (StoreDiffers(missing=2), "stores-every-event"),
         (StoreDiffers(duplicate=2, patterns=(REDELIVERED,)), "once-after-lost-response"),

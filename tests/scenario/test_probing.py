@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import databases
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Outcome, Request
 from mockcampaign.samples.consumer import consumer_app
@@ -99,6 +100,22 @@ def test_rows_that_name_no_mail_are_inconclusive(tmp_path: Path) -> None:
     [lost] = violated(plan_with(tmp_path, OLD_PROBE.replace('"@"', '"[?type==mailId]"')), consumer_app(), seed=2)
     assert lost.startswith("5 events are missing")
     assert violated(plan_with(tmp_path, renamed, "processed: 5"), consumer_app(), seed=3) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("stores-large-ids: TITLE", "stores-large-ids"),
+        ("stores-large-ids, as we see it", "stores-every-event"),
+    ],
+)
+def test_a_failure_of_a_generated_scenario_names_its_rule(tmp_path: Path, name: str, rule: str) -> None:
+    [title] = [one.title for one in CATALOGUE if one.id == "stores-large-ids"]
+    plan = plan_with(tmp_path, OLD_PROBE)
+    plan.path.write_text(plan.path.read_text().replace("a test's own", json.dumps(name.replace("TITLE", title))))
+    _, findings = played(load(plan.path), AsgiTransport(consumer_app("stores-first-event-only")))
+    [found] = [one for one in findings if one.outcome == "fail"]
+    assert found.fix == f"The rule behind it, and how to fix it: mockcampaign rules {rule}"
 
 
 class Database:
