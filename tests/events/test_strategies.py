@@ -57,7 +57,13 @@ def test_there_is_a_strategy_for_each_type(kind: EventType) -> None:
     check()
 
 
-@pytest.mark.parametrize("kind", EventType)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind in (EventType.OPEN, EventType.CLICK) else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in EventType
+    ],
+)
 def test_the_simplest_event_is_the_vendors_example(kind: EventType) -> None:
     assert find(ONE_OF_EACH[kind]()) == SIMPLEST[kind]
     assert find(wild_events(kind)) == SIMPLEST[kind]
