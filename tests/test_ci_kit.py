@@ -166,6 +166,10 @@ def test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned() -> None:
         assert [name for name in used if not re.fullmatch(r"[\w-]+(/[\w-]+){1,2}@[0-9a-f]{40}", name)] == []
         [ours] = [step for name, step in used.items() if name.startswith("OWNER/")]
         assert set(ours["with"]) <= set(ACTION["inputs"])
+    for name, given in ACTION["inputs"].items():
+        default = f"`{given['default']}`" if given["default"] else "none"
+        assert f"| `{name}` | {default} | {given['description']} |\n" in page
+    assert len(re.findall(r"^\| `[\w-]+` \|", page, re.MULTILINE)) == len(ACTION["inputs"])
     [included] = job["include"]
     assert re.search(r"/[0-9a-f]{40}/\.ci/gitlab\.yml$", included["remote"])
     for one in (job, other):

@@ -144,6 +144,10 @@ FRAMES = {
             ("hook #", "hook || [ $? = 1 ] #"),
         ),
     ),
+    "docs/how-to/run-in-ci.md": Frame(
+        before=f"mkdir checks\ncp {ROOT}/scenarios/odd-remainder.scenario.yaml checks\n"
+        "mockcampaign consumer --basic-auth acme:secret &",
+    ),
     "docs/how-to/run-the-fake-server.md": Frame(
         replaced=(
             ("mockcampaign serve\n", "mockcampaign serve &\n"),
