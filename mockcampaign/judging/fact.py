@@ -368,6 +368,13 @@ class SometimesRecognised(Fact, frozen=True, kw_only=True):
         return "recognised-sometimes"
 
 
+class PairLost(Fact, frozen=True, kw_only=True):
+    """An event is lost of one of two pairs of nearly equal events: one pair in one batch, the other in two batches."""
+
+    within: bool
+    """Whether it is the pair in one batch."""
+
+
 class AgeLimit(Fact, frozen=True, kw_only=True):
     """The age from which events are lost or rejected, between two that were tried. Both in milliseconds."""
 
@@ -963,6 +970,7 @@ AnyFact = (
     | KeysOn
     | CountsTwice
     | SometimesRecognised
+    | PairLost
     | AgeLimit
     | StateIsStale
     | Died

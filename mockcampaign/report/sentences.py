@@ -53,6 +53,7 @@ from mockcampaign.judging.fact import (
     NotStored,
     NoVerdict,
     OwnTrouble,
+    PairLost,
     Pattern,
     Poisoned,
     Precondition,
@@ -373,6 +374,9 @@ def _clause(fact: AnyFact) -> str:
                 f"recognised {fact.recognised} of {fact.batches} redelivered batches and stored the others again, as "
                 "several workers or processes do that do not share their deduplication keys"
             )
+        case PairLost():
+            lost, stored = ("one batch", "two batches") if fact.within else ("two batches", "one batch")
+            return f"it belongs to the pair that arrived in {lost}; the pair in {stored} is stored"
         case AgeLimit():
             return _age_limit(fact)
         case StateIsStale():

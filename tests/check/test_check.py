@@ -62,8 +62,9 @@ from mockcampaign.samples.bugs.bug import Bug
 from mockcampaign.samples.bugs.payload import limited, rejecting, storing
 from mockcampaign.samples.consumer import BUGS, application, consumer_app, serve_consumer
 from mockcampaign.samples.correct import Consumer
-from mockcampaign.samples.store import Store
+from mockcampaign.samples.store import Identity, Store
 from mockcampaign.serving import serve_in_thread
+from mockcampaign.shape.field import Event
 from mockcampaign.transport.inprocess import AsgiTransport
 
 NEEDS_CREDENTIALS = "Needs the credentials that the consumer demands (--basic-auth or --key-auth)"
@@ -799,6 +800,36 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
 def test_a_deduplication_key_is_reported_with_what_it_loses_and_duplicates(bug: str, said: str) -> None:
     [finding] = checked(consumer_app(bug), rules=("deduplicates-on-all-fields",)).rules
     assert (finding.outcome, finding.actual) == ("warn", said)
+
+
+class LosesWithin(Consumer):
+    """Stores one event of a mail and a time of each batch, and compares all fields with what it has stored before."""
+
+    def by_identity(self, events: list[Event]) -> dict[Identity, Event]:
+        firsts = {(event.get("mailId"), event.get("created")): event for event in reversed(events)}
+        return super().by_identity(list(firsts.values()))
+
+
+class LosesAcross(Consumer):
+    """Deduplicates on mailId and created, but stores the events of one batch side by side."""
+
+    def key(self, event: Event) -> bytes:
+        return super().key({"mailId": event.get("mailId"), "created": event.get("created")})
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (LosesWithin, "in one batch; the pair in two batches is stored"),
+        (LosesAcross, "in two batches; the pair in one batch is stored"),
+    ],
+)
+def test_it_is_said_which_of_two_pairs_is_lost(
+    made: type[Consumer], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast(dict[str, Bug], BUGS), "loses", Bug("", made))
+    [finding] = checked(consumer_app("loses"), rules=("stores-one-mail-same-millisecond",)).rules
+    assert finding.actual.endswith(f"; it belongs to the pair that arrived {said}"), finding.actual
 
 
 @pytest.mark.parametrize("bytes_max", [65_536, 100_000])

@@ -17,6 +17,7 @@ from mockcampaign.judging.fact import (
     CountsTwice,
     KeysOn,
     NotStored,
+    PairLost,
     Precondition,
     Rejected,
     Stimulus,
@@ -34,8 +35,23 @@ _FIX = "Deduplicate on all fields, or on a hash of them in one column: two event
 _EXAMPLE = "key = json.dumps(event, sort_keys=True)"
 
 
-async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimulus) -> Examined:
-    """Deliver the batches, and return whether all of their events are accepted and stored."""
+async def _lost_pair(bench: Bench, in_two: Sequence[Event], in_one: Sequence[Event]) -> list[AnyFact]:
+    """Return which of two pairs of events is not stored, one sent in two batches and one in one, if only one is not."""
+    if not bench.store.reports_events:
+        return []
+    shown = bench.store.newest_difference
+    lost = [bool((await bench.store.difference_of(list(pair))).missing) for pair in (in_two, in_one)]
+    bench.store.newest_difference = shown  # the report shows the violation event by event
+    return [PairLost(within=lost[1])] if lost[0] != lost[1] else []
+
+
+async def _stores_all(
+    bench: Bench, batches: Sequence[list[Event]], sent: Stimulus, *, in_pairs: bool = False
+) -> Examined:
+    """Deliver the batches, and return whether all of their events are accepted and stored.
+
+    With `in_pairs`, the first two batches have a pair of events, and so has the third.
+    """
     for events in batches:
         delivery = await bench.deliver(events, attempts=3)
         if not delivery.accepted:
@@ -44,7 +60,8 @@ async def _stores_all(bench: Bench, batches: Sequence[list[Event]], sent: Stimul
             return failed(response, batches=batches)
     difference = await bench.store.difference()
     if difference:
-        return failed(difference.seen(sent), batches=batches)
+        pair = await _lost_pair(bench, (*batches[0], *batches[1]), batches[2]) if in_pairs else ()
+        return failed(difference.seen(sent), *pair, batches=batches)
     return passed(StoreAgrees(after=sent))
 
 
@@ -145,7 +162,7 @@ async def _stores_one_mail_same_millisecond(bench: Bench) -> Examined:
     # In two batches and in one: some consumers compare with the store, others only the events of a batch.
     batches = [[first], [on_another_device(shape, first)], [again, on_another_device(shape, again)]]
     sent = Stimulus(situation=Situation.ONE_MAIL_SAME_MILLISECOND, variant=bench.event_type)
-    return await _stores_all(bench, batches, sent)
+    return await _stores_all(bench, batches, sent, in_pairs=True)
 
 
 STORES_ONE_MAIL_SAME_MILLISECOND = Rule(
@@ -373,11 +390,14 @@ async def _stores_clicks_on_two_links(bench: Bench) -> Examined:
             raise SkipRule(NotStored(difference=difference.seen(one_click)))
     first, again = bench.events(2, event_type=click)
     # In one batch and in two: a consumer that compares with the store alone stores the former, or the latter.
-    for events in ([first, other_link(clicks, first)], [again], [other_link(clicks, again)]):
+    pair, in_two = [first, other_link(clicks, first)], [again, other_link(clicks, again)]
+    for events in (pair, *([one] for one in in_two)):
         await must_deliver(bench, events, number=_click_webhook(bench))
     sent = Stimulus(situation=Situation.CLICKS_ON_TWO_LINKS)
     difference = await bench.store.difference()
-    return failed(difference.seen(sent)) if difference else passed(StoreAgrees(after=sent))
+    if difference:
+        return failed(difference.seen(sent), *await _lost_pair(bench, in_two, pair))
+    return passed(StoreAgrees(after=sent))
 
 
 STORES_CLICKS_ON_TWO_LINKS = Rule(
