@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 import databases
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import consumer_app, serve_consumer
 from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
@@ -39,12 +39,32 @@ def test_placeholders_select_the_events_of_this_server(consumer: str) -> None:
         other.advance("1m")
     with running_server(seed=9, probe=probe) as server:
         server.activated(f"{consumer}/hook")
-        assert server.control("GET", "/stored").json()["stored"] == 0
+        assert server.control("GET", "/stored").json()["reported"] == 0
         for _ in range(2):
             server.control("POST", "/emit", {"type": "open", "count": 2})
         server.advance("1m")
         found = server.control("GET", "/stored").json()
-        assert [found[name] for name in ("stored", "acknowledged", "missing", "duplicate")] == [4, 4, 0, 0]
+        assert [found[name] for name in ("reported", "acknowledged", "found", "missing", "duplicate")] == [
+            4,
+            4,
+            4,
+            0,
+            0,
+        ]
+
+
+def test_the_whole_store_is_not_taken_for_the_events_of_this_session() -> None:
+    with serve_consumer("stores-first-event-only") as url:
+        probe = ProbeOptions(url=f"{url}/processed")
+        for seed in (8, 9):
+            with running_server(seed=seed, probe=probe) as server:
+                server.activated(f"{url}/hook", "click")
+                server.control("POST", "/emit", {"type": "click", "count": 50})
+                server.advance("1m")
+                found = server.control("GET", "/stored").json()
+                verdict = server.control("GET", "/verdict").json()["findings"][-1]
+    assert [found[name] for name in ("reported", "acknowledged", "found", "missing", "altered")] == [2, 50, 1, 49, 0]
+    assert found["summary"] in verdict["actual"]
 
 
 def test_an_unknown_placeholder_is_refused_before_anything_is_served() -> None:
@@ -80,7 +100,7 @@ def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: 
         server.control("POST", "/emit", {"type": "open", "count": 120})
         server.advance("1m")
         found = server.control("GET", "/stored").json()
-        assert [found[name] for name in ("stored", "acknowledged", "missing", "duplicate")] == [120, 120, 0, 0]
+        assert [found[name] for name in ("reported", "acknowledged", "missing", "duplicate")] == [120, 120, 0, 0]
         assert server.control("GET", "/state").json()["probe"] == "query of sqlite"
         assert server.control("GET", "/verdict").json()["verdict"] == "compliant"
         expected = server.control("POST", "/expect", {"consumer": {"processed": "exactly-once"}}).json()

@@ -32,12 +32,18 @@ class StoredView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     at: int
     """Milliseconds since 1970."""
-    stored: int
-    """Number of events that the probe reports, of other senders too."""
+    reported: int
+    """Number of events that the probe reports: the whole store, with those of earlier sessions and other senders."""
     acknowledged: int
+    """Number of events that the consumer has acknowledged since the server's start or reset."""
+    found: int
+    """Number of acknowledged events that are stored unaltered; with `missing` and `altered`, these are all."""
     missing: int
+    """Number of acknowledged events that are not stored."""
     duplicate: int
+    """Number of stored events that the server has sent less often than they are stored."""
     altered: int
+    """Number of acknowledged events that are stored with other values."""
     summary: str
     """The difference in one sentence, with what its events have in common; empty if there is none."""
     events: list[DifferingEvent]
@@ -57,8 +63,9 @@ async def _stored(call: Call, fields: NoFields) -> StoredView:
     counts, found = reading.difference.seen(), reading.found
     return StoredView(
         at=campaign.now,
-        stored=found if isinstance(found, int) else len(events_in(found)),
+        reported=found if isinstance(found, int) else len(events_in(found)),
         acknowledged=reading.acknowledged,
+        found=reading.acknowledged - counts.missing - counts.altered,
         missing=counts.missing,
         duplicate=counts.duplicate,
         altered=counts.altered,
@@ -75,13 +82,14 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="stored",
         title="Compare what the consumer has stored",
-        description="Asks the probe that the server was started with. An event that was sent without being "
-        "acknowledged may be stored or not.",
+        description="Asks the probe that the server was started with. `acknowledged` is `found`, `missing` and "
+        "`altered` together; `reported` counts the whole store, also events of earlier sessions and other senders. An "
+        "event that was sent without being acknowledged may be stored or not.",
         tag=CONTROL_TAG,
         method="GET",
         path="/stored",
         fields=NoFields,
-        success_description="Numbers of stored, missing, duplicate and altered events.",
+        success_description="Numbers of acknowledged, found, missing, altered and duplicate events.",
         response=StoredView,
         failures={
             404: "The server has no probe.",

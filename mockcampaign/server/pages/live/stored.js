@@ -54,7 +54,7 @@ export class Stored {
     const differs = missing + duplicate + altered > 0;
     const older = found.dropped ? ` Events that the server has dropped are not compared.` : "";
     const verdict = differs ? `The consumer's events differ from those it acknowledged: ${visible(found.summary)}.` : "The consumer has what it acknowledged.";
-    this.show(found, `${verdict} As of ${moment(found.at)}.${older}`);
+    this.show(found, `${verdict} As of ${moment(found.at)}. The probe reports ${plural(found.reported, "event")} in all.${older}`);
     if (missing && this.left > 0) {
       // Many consumers store events after they have responded.
       this.left -= 1;
@@ -72,7 +72,7 @@ export class Stored {
       write(byId(`stored-${name}`), known ? counted(found[name]) : "–");
       byId(`stored-${name}`).dataset.wrong = String(known && name !== "acknowledged" && found[name] > 0);
     }
-    write(byId("stored-count"), known ? counted(found.stored) : "–");
+    write(byId("stored-count"), known ? counted(found.found) : "–");
     const events = found?.events ?? [];
     byId("stored-details").hidden = !events.length;
     write(byId("stored-summary"), `Show ${plural(events.length, "event")} of the difference`);
