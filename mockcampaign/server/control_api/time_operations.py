@@ -148,7 +148,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         id="reset",
         title="Reset everything",
-        description="Removes all webhooks, events and scheduled events, and sets the clock to its start.",
+        description="Removes all webhooks, events and scheduled events, sets the clock to its start, and draws a new "
+        "seed unless one was given at the start.",
         tag=CONTROL_TAG,
         method="POST",
         path="/reset",
