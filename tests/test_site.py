@@ -45,8 +45,16 @@ def test_each_generated_part_is_in_one_page() -> None:
     assert sorted(marks) == sorted(GENERATED)
 
 
+def test_a_page_says_where_else_its_generated_part_is_and_the_site_does_not() -> None:
+    remarks = re.findall(r"^The list is not in this file: (?:.+\n)+\n<!-- generated", documentation(), re.MULTILINE)
+    assert len(remarks) == len(GENERATED)
+    assert "not in this file" not in with_generated(documentation())
+
+
 def test_the_generated_reference_has_what_the_program_has() -> None:
-    page = with_generated("# Commands\n\nOn the documentation site, more\nfollows.\n\n<!-- generated: commands -->\n")
+    page = with_generated(
+        "# Commands\n\nThe list is not in this file: more\nfollows.\n\n<!-- generated: commands -->\n"
+    )
     assert page.startswith("# Commands\n\n## `demo`\n\nCheck a correct")
     assert {f"## `{name}`" for name in COMMANDS} <= {*page.splitlines()}
     assert "| `PROBE_SQL` | `--probe-sql` | `check`" in with_generated("<!-- generated: environment -->")

@@ -288,7 +288,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 """What replaces `<!-- generated: NAME -->` in a page."""
 
-_MARK = re.compile(r"^(?:On the documentation site,(?:.+\n)+\n)?<!-- generated: (?P<name>\w+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^(?:The list is not in this file:(?:.+\n)+\n)?<!-- generated: (?P<name>\w+) -->$", re.MULTILINE)
 
 
 def with_generated(markdown: str) -> str:
