@@ -95,7 +95,7 @@ LEVELS = {
     "judging.earlier": "comparison < baseline",
     "judging.responses": "__init__ in_front rejections response_body",
     "pytest_plugin": """
-        hypothesis_examples results shown_frames < campaign_settings failure_report
+        application_log hypothesis_examples results shown_frames < campaign_settings failure_report
         < check_options lifecycle scenario_files server_fixture < check_fixture < histories_fixture < __init__
     """,
     "drill": """

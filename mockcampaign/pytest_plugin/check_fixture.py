@@ -32,6 +32,7 @@ from mockcampaign.errors import MisuseError
 from mockcampaign.judging.fact import NotReached
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.verdict import RunResult, is_violation, shown_as, worst_first
+from mockcampaign.pytest_plugin.application_log import shortened_log
 from mockcampaign.pytest_plugin.campaign_settings import baseline_of, settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
@@ -60,6 +61,9 @@ class CampaignCheck:
         self._request = request
         self._targets = Targets()
         self._loops = LoopRunner(self._close_targets)
+        self._caplog: pytest.LogCaptureFixture | None = (
+            request.getfixturevalue("caplog") if request.config.pluginmanager.has_plugin("logging-plugin") else None
+        )
 
     def __call__(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """Check the consumer and return the report. The test fails if a rule is violated that is not in `allow`.
@@ -71,15 +75,17 @@ class CampaignCheck:
         if place() == "task":
             raise MisuseError("this test has an event loop, so write `await campaign_check.awaited(…)`")
         results: list[RunResult] = []
-        self._loops.run("campaign_check(…)", functools.partial(self._check_into, results, target, path, options))
+        with shortened_log(self._caplog):
+            self._loops.run("campaign_check(…)", functools.partial(self._check_into, results, target, path, options))
         self._report_findings(results[0], options)
         return results[0]
 
     async def awaited(self, target: Target, path: str = "", **options: Unpack[CheckOptions]) -> RunResult:
         """Check the consumer from a test with an event loop, and call applications in that loop."""
-        result = await self._loops.run(
-            "campaign_check.awaited(…)", functools.partial(self._check, target, path, options)
-        )
+        with shortened_log(self._caplog):
+            result = await self._loops.run(
+                "campaign_check.awaited(…)", functools.partial(self._check, target, path, options)
+            )
         await self.leave_loop()
         self._report_findings(result, options)
         return result
@@ -261,7 +267,8 @@ class CampaignCheck:
                 if finding in failed:
                     pytest.fail("\n".join(_lines(result, [finding], explain=explain)), pytrace=False)
                 if finding.outcome == "not-exercised" or finding in not_reached:
-                    _skip(finding.reason or finding.actual)
+                    # With its rule, because pytest counts equal reasons as one, under the name of one rule.
+                    _skip(f"{finding.id}: {finding.reason or finding.actual}")
         if failed or trouble:
             pytest.fail("\n".join(end), pytrace=False)
 

@@ -95,6 +95,50 @@ def test_hazards_and_skipped_rules_are_named(inner: Inner) -> None:
     assert "\n  1 rule skipped: stores-every-event" in told.partition("  hazard rejects-get-and-head  ")[2]
 
 
+def test_a_failing_check_shows_little_of_the_applications_log_and_says_how_much_more_there_is(inner: Inner) -> None:
+    test = """
+        import logging
+
+        def test_it(campaign_check, caplog):
+            async def raises(scope, receive, send):
+                try:
+                    raise ValueError("deliberate")
+                except ValueError:
+                    logging.getLogger("app").exception("cannot read")
+                await send({"type": "http.response.start", "status": 500, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+
+            logging.getLogger("app").warning("before")
+            try:
+                campaign_check(raises, "/hook", rules=["responds-200"], lifespan=False)
+            finally:
+                assert len(caplog.records) > 4
+                logging.getLogger("app").warning("after")
+        """
+    shown = inner(test).stdout.str()
+    assert shown.count("Traceback (most recent call last)") == 3, shown
+    assert "more log records of the application during this check (--log-file=FILE or --log-cli-level=INFO" in shown
+    assert "before" in shown
+    assert "after" in shown
+    assert "deliberate" not in inner(test, "-p", "no:logging").stdout.str()
+
+
+def test_each_skipped_rule_is_named_in_the_summary(inner: Inner) -> None:
+    shown = inner(
+        """
+        from mockcampaign.samples.consumer import consumer_app
+
+        def test_it(campaign_check):
+            campaign_check(consumer_app(), "/hook", rules=["responds-200", "authentication"])
+        """,
+        "-q",
+        "-rs",
+    ).stdout.str()
+    _, _, summary = shown.partition("short test summary info")
+    for rule in ("accepts-valid-credentials", "rejects-wrong-credentials"):
+        assert f"{rule}: Needs the credentials" in summary, shown
+
+
 QUICK = ("acknowledgement", "batch")
 
 

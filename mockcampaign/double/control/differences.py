@@ -12,6 +12,7 @@ from mockcampaign.double.control.deliveries import Events
 from mockcampaign.model import EventType
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.field import Role
+from mockcampaign.text import few
 
 SHOWN_MAX = 10
 """Maximum number of differences of one kind that are shown."""
@@ -35,7 +36,20 @@ def explain_difference(left: Sequence[Any], right: Sequence[Any]) -> list[str]:
         if altered and not (missing or surplus):
             how = " that differ only in fields"
         head = f"{len(left)} events == {len(right)} events{how}"
-    return [head, *_differences(ours, theirs, missing, surplus, altered)]
+    return [head, *_fields_hint(ours, theirs), *_differences(ours, theirs, missing, surplus, altered)]
+
+
+def _fields_hint(ours: Sequence[Any], theirs: Sequence[Any]) -> Iterator[str]:
+    """Yield how to compare the fields that a consumer keeps, if its events lack others that all of ours have."""
+    if isinstance(theirs, Events) or not all(isinstance(event, dict) for event in (*ours, *theirs)):
+        return
+    names, held = ({name: None for event in events for name in event} for events in (ours, theirs))
+    absent, kept = [name for name in names if name not in held], [name for name in names if name in held]
+    if absent and kept:
+        yield (
+            f"none of the others has {few(absent)}: if the consumer keeps only some fields, "
+            f"campaign.assert_compliant(processed=…, fields={kept}) compares only these"
+        )
 
 
 def _differences(
