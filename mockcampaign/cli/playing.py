@@ -236,9 +236,11 @@ def written(option: str, path: Path, content: bytes) -> None:
 
 def print_scenario(result: ScenarioResult, verbose: bool, quiet: bool, color: bool | None) -> None:
     """Print the text report on one scenario."""
-    from mockcampaign.report.scenario_text import scenario_lines
+    from mockcampaign.report.scenario_text import PASSED_LINES_MAX, TIMELINE_LINES_MAX, scenario_lines
 
-    print_lines(scenario_lines(result, verbosity=verbose - quiet), color)
+    # What went as expected is of less interest than what did not.
+    lines_max = PASSED_LINES_MAX if result.compliant else TIMELINE_LINES_MAX
+    print_lines(scenario_lines(result, verbosity=verbose - quiet, lines_max=lines_max), color)
 
 
 def make_folder(folder: Path) -> None:

@@ -40,6 +40,9 @@ FAILURE_MAX = 72
 TIMELINE_LINES_MAX = 30
 """How many lines of a timeline are shown unless all are asked for."""
 
+PASSED_LINES_MAX = 10
+"""How many of them are enough for a scenario that passed."""
+
 GOOD: Style = {"fg": "green"}
 BAD: Style = {"fg": "red"}
 DOUBT: Style = {"fg": "yellow"}
@@ -75,9 +78,13 @@ _WENT: Mapping[Verdict, str] = complete(
 )
 
 
-def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[list[Styled]]:
-    """Yield the report on one scenario. Verbosity -1: only the verdict; 1: the whole timeline, and also what
-    was measured of accepted batches."""
+def scenario_lines(
+    result: ScenarioResult, *, verbosity: int = 0, lines_max: int = TIMELINE_LINES_MAX
+) -> Iterator[list[Styled]]:
+    """Yield the report on one scenario, with at most `lines_max` lines of its timeline.
+
+    Verbosity -1: only the verdict; 1: the whole timeline, and also what was measured of accepted batches.
+    """
     yield [VERDICTS[result.verdict], ("  ", PLAIN), (printable(result.name), STRONG)]
     if verbosity < 0 and result.compliant:
         return
@@ -93,7 +100,7 @@ def scenario_lines(result: ScenarioResult, *, verbosity: int = 0) -> Iterator[li
         label = "  inconclusive: " if result.verdict == "could-not-tell" else "  "
         yield [(label, DOUBT), (printable(result.trouble), PLAIN)]
     if verbosity >= 0:
-        yield from timeline_lines(result, None if verbosity > 0 else TIMELINE_LINES_MAX)
+        yield from timeline_lines(result, None if verbosity > 0 else lines_max)
     for finding in [*result.expectations, *worst_first(result.rules, strict=result.strict)]:
         yield from _finding_lines(finding, verbosity)
     sums = result.deliveries

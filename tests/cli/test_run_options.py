@@ -239,6 +239,20 @@ def test_every_run_of_a_matrix_is_reported(tmp_path: Path, consumer_url: str) ->
 # Dry runs
 
 
+def test_what_passes_is_folded_to_few_lines_and_a_failure_to_some_more(tmp_path: Path, consumer_url: str) -> None:
+    outages = "".join(f"  - {step}\n" for step in ("outage: {for: 1m}", "emit: {type: open}", "advance: 2m") * 15)
+    text = TEXT.replace("NAME", "outages").replace("TAG", "quick").replace("  - run: until-idle\n", outages)
+    path = tmp_path / "outages.scenario.yaml"
+    for seed, (delivered, status, most) in enumerate(((18, 0, 10), (17, 1, 30))):
+        path.write_text(
+            text.replace("DELIVERED", str(delivered)).replace("${CONSUMER_URL:-http://127.0.0.1:1}", consumer_url)
+        )
+        code, shown = run(path, "--seed", seed)
+        assert code == status, shown
+        assert sum(line.startswith("    +") for line in shown.splitlines()) <= most
+        assert "more lines (-v shows all)" in shown
+
+
 def test_a_dry_run_shows_the_plan_and_sends_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, "one", delivered=4)
     text = path.read_text().replace(

@@ -12,6 +12,7 @@ import pytest
 
 import databases
 import mockcampaign
+from mockcampaign.double.control.differences import explain_difference
 from mockcampaign.double.in_process import CampaignFixture
 from mockcampaign.errors import InvalidInputError, MisuseError
 from mockcampaign.model import KeyAuthentication
@@ -223,3 +224,14 @@ def test_rows_of_a_query_are_events(tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="'DROP TABLE events' is no query that reads"):
             campaign.probe_sql(engine, "DROP TABLE events")
         engine.dispose()
+
+
+def test_a_comparison_with_rows_of_fewer_fields_says_how_to_compare_only_these(
+    table: Table, delivered: CampaignFixture
+) -> None:
+    lines = explain_difference(table.rows(), delivered.delivered)
+    assert lines[0] == "250 events == 250 events that differ only in fields"
+    assert lines[1].startswith("none of the others has userListId, remoteAddress, clientId")
+    assert f"campaign.assert_compliant(processed=…, fields={list(FIVE)}) compares only these" in lines[1]
+    altered = [{**event, "device": "toaster"} for event in table.events]
+    assert "fields=" not in "".join(explain_difference(delivered.delivered, altered))
