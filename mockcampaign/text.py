@@ -30,7 +30,11 @@ def meant(found: str, allowed: Collection[str], *, most: int = 1) -> str:
 
     Text that is longer than what a message shows is not compared, because that takes a server seconds.
     """
-    close = [] if len(found) > SHOWN_MAX else difflib.get_close_matches(found, allowed, n=most)
+    if not 0 < len(found) <= SHOWN_MAX:
+        return ""
+    close = difflib.get_close_matches(found, allowed, n=most)
+    # One word of a name of several ones is much shorter than that, and so never close to it.
+    close = close or [one for one in allowed if found.lower() in re.split(r"[ -]", one.lower())][:most]
     return f", did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 

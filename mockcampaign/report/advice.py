@@ -218,8 +218,9 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
             yield COUNT_NEW_EVENTS
         case CountsTwice(always=always):
             yield NULL_IS_NO_MATCH if always else EVENT_ALONE
-        case KeysOn(ignored=ignored):
-            if any("." in name for name in ignored):
+        case KeysOn(fields=fields, ignored=ignored):
+            parts = (name.partition(".") for name in ignored)
+            if any(part and field in fields for field, _, part in parts):
                 yield HASH_AS_SENT
         case StoreDiffers(
             after=Stimulus(edge_cases=(EdgeCaseField(absent=True, name=lacking), EdgeCaseField(name=present))),

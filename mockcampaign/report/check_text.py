@@ -102,11 +102,13 @@ def check_lines(
     width = WIDTH if width is None else min(width, WIDTH)
     scenarios = {scenario.name: scenario for scenario in result.scenarios}
     shown = [finding for finding in result.rules if verbosity > 0 or _wrong(finding)]
-    # A family is named again if it has violations as well as hazards.
+    named: set[str] = set()
     for family, findings in itertools.groupby(
         worst_first(shown, strict=is_strict(result)), key=lambda finding: finding.family or ""
     ):
-        yield [(family, STRONG)]
+        # A family is named again if it has violations as well as hazards.
+        yield [(family, STRONG), *([(" (continued)", FAINT)] if family in named else [])]
+        named.add(family)
         for finding in findings:
             yield from _finding_lines(finding, scenarios.get(finding.id), verbosity, explain, width, folder)
 

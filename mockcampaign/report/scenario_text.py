@@ -133,8 +133,9 @@ def summary_lines(result: RunResult, *, verbosity: int = 0, width: int | None = 
     yield [(", ".join(said), {**VERDICTS[worst][1], **STRONG})]
     yield from gone_lines(result)
     wrong = [scenario for scenario in result.scenarios if not scenario.compliant]
-    for scenario in wrong:
-        yield _failure_line(scenario, is_cut=width is not None)
+    if verbosity >= 0:  # otherwise nothing stands between the findings and this
+        for scenario in wrong:
+            yield _failure_line(scenario, is_cut=width is not None)
     if wrong and verbosity == 0 and wrong[0].file:
         yield [("  what to type next", FAINT)]
         if command := explaining(finding for scenario in wrong for finding in scenario.rules):

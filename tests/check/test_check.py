@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from checks import COUNT, EVENTS, NOW, checked
@@ -800,6 +801,17 @@ def test_a_bad_event_is_reported_with_its_field_and_what_it_costs_the_good_ones(
 def test_a_deduplication_key_is_reported_with_what_it_loses_and_duplicates(bug: str, said: str) -> None:
     [finding] = checked(consumer_app(bug), rules=("deduplicates-on-all-fields",)).rules
     assert (finding.outcome, finding.actual) == ("warn", said)
+
+
+def test_a_family_that_is_named_again_is_marked() -> None:
+    result = checked(
+        consumer_app("dedup-key-mail-id"), rules=("stores-repeat-engagement", "deduplicates-on-all-fields")
+    )
+    violation, hazard = result.rules
+    between = msgspec.structs.replace(violation, family="batch")
+    shown = check_lines(msgspec.structs.replace(result, rules=[violation, between, hazard]))
+    headings = ["".join(text for text, _ in line) for line in shown if not line[0][0].startswith(" ")]
+    assert headings == ["identity", "batch", "identity (continued)"]
 
 
 class LosesWithin(Consumer):

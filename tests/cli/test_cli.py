@@ -167,6 +167,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
         ),
         (["rules", "--code", "php"], "--code has no effect alone, allowed: with the id of a rule"),
         (["rules", "responds-200", "--code", "rust"], "'rust'"),
+        (["check", "http://localhost:9/", "--rules", "cost"], "'cost', did you mean 'cost of failure'? (allowed: "),
         (["rules", "zzz"], "unknown rule 'zzz' (allowed: those that 'mockcampaign rules' lists)\n"),
         (["consumer", "--basic-auth", "acme"], "--basic-auth: no colon in it, allowed: USER:PASSWORD"),
     ],

@@ -188,8 +188,7 @@ def test_the_end_of_a_run_says_what_failed_and_what_to_type_next() -> None:
     whole = ["".join(text for text, _ in line).rstrip() for line in summary_lines(every_outcome())]
     assert whole[-4].startswith(lines[-4].removesuffix("…"))
     assert not whole[-4].endswith("…")  # nothing is cut without a terminal
-    quiet = list(summary_lines(every_outcome(), verbosity=-1, width=80))
-    assert len(quiet) == 3
+    [_] = summary_lines(every_outcome(), verbosity=-1, width=80)  # the findings stand right before it
     [passed] = summary_lines(run_result([scenario(journal=outage({}).journal.entries)]))
     assert "".join(text for text, _ in passed) == "1 of 1 scenario passed"
 

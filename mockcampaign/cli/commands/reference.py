@@ -9,7 +9,7 @@ import click
 
 from mockcampaign.check.rule_page import LANGUAGES
 from mockcampaign.cli.parameters import Command, WordType
-from mockcampaign.cli.terminal import say, standard_output
+from mockcampaign.cli.terminal import say, standard_output, use_color
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.text import unknown
 
@@ -19,19 +19,21 @@ from mockcampaign.text import unknown
 @click.option(
     "--code", "language", type=WordType(list(LANGUAGES)), help="Show code that violates it, and code that does not."
 )
-def rules(rule_id: str | None, language: str | None) -> int:
+@click.option("--no-color", is_flag=True, help="Print plain text, even on a terminal.")
+def rules(rule_id: str | None, language: str | None, no_color: bool) -> int:
     """List the rules of `check`, or explain one."""
     from mockcampaign.check.behaviours import BEHAVIOURS
     from mockcampaign.check.rule_page import rule_page
     from mockcampaign.check.rules import CATALOGUE, FAMILIES
     from mockcampaign.report import sentences
 
+    color = use_color(no_color)
     if rule_id is None:
         if language is not None:
             raise InvalidInputError("--code has no effect alone, allowed: with the id of a rule")
         width = max(len(rule.id) for rule in CATALOGUE)
         for family, about in FAMILIES.items():
-            say(f"{click.style(family, bold=True)}: {about}")
+            say(f"{click.style(family, bold=True)}: {about}", color=color)
             for rule in CATALOGUE:
                 if rule.family == family:
                     needs = f" (needs {', '.join(rule.needs)})" if rule.needs else ""
@@ -41,7 +43,7 @@ def rules(rule_id: str | None, language: str | None) -> int:
     if rule_id not in known:
         raise InvalidInputError(unknown("rule", rule_id, known, listed_by="mockcampaign rules"))
     rule = known[rule_id]
-    say(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})")
+    say(f"{click.style(rule.id, bold=True)}  {rule.title} ({rule.level}, {rule.family})", color=color)
     page = rule_page(rule.id)
     assumed = [f"{BEHAVIOURS[name][1]} ({BEHAVIOURS[name][0]})" for name in rule.assumes]
     for label, text in (
