@@ -110,6 +110,15 @@ def test_the_options_that_most_skipped_must_rules_need_are_suggested(capsys: pyt
         ]
 
 
+def test_rules_are_listed_with_and_without_color() -> None:
+    colored, plain = (
+        CliRunner().invoke(cli, ["rules", *more], color=True, env={"NO_COLOR": None}).output
+        for more in ([], ["--no-color"])
+    )
+    assert "\x1b[" in colored
+    assert click.unstyle(colored) == plain
+
+
 def test_a_variable_that_is_not_set_is_named() -> None:
     assert unset_variables('check --run "$NOT_SET_HERE" --path "$PATH" --run "$NOT_SET_HERE"') == ["NOT_SET_HERE"]
 
