@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked_commands
+
 SCENARIO = """\
 name: three opens
 seed: 5
@@ -26,6 +28,8 @@ steps:
 
 
 def mockcampaign(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    if forked_commands.IS_SUPPORTED and not forked_commands.changes_the_interpreter(environment):
+        return forked_commands.run(list(arguments), folder, {**os.environ, **environment})
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "mockcampaign", *arguments],
         cwd=folder,
