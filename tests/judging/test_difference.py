@@ -107,7 +107,7 @@ def test_equal_differences_are_one_in_a_set() -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, -0.5, "", "first ", "A"]),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, -0.5, "", "A"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "mailId"]), inner, max_size=2),
     max_leaves=4,
 )
