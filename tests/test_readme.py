@@ -196,6 +196,7 @@ def register_webhooks(rest_url, auth):
 """
 
 
+@pytest.mark.slow
 def test_the_test_of_calls_in_the_readme_passes(tmp_path: Path) -> None:
     [text] = re.findall(r"```python\n(def test_a_lost_response_registers.*?)```", README, re.DOTALL)
     (tmp_path / "test_registration.py").write_text(f"{REGISTRATION}\n\n{text}")

@@ -45,6 +45,7 @@ def test_each_generated_part_is_in_one_page() -> None:
     assert sorted(marks) == sorted(GENERATED)
 
 
+@pytest.mark.slow
 def test_a_page_says_where_else_its_generated_part_is_and_the_site_does_not() -> None:
     remarks = re.findall(r"^The list is not in this file: (?:.+\n)+\n<!-- generated", documentation(), re.MULTILINE)
     assert len(remarks) == len(GENERATED)

@@ -74,6 +74,7 @@ def expect_none(found: Iterator[str]) -> None:
     assert not lines, "\n".join(["", *lines])
 
 
+@pytest.mark.slow
 def test_modules_use_the_words_of_the_glossary() -> None:
     expect_none(banned_words(module_texts()))
 
@@ -92,6 +93,7 @@ def test_ids_use_the_words_of_the_glossary() -> None:
     expect_none(banned_words(ids()))
 
 
+@pytest.mark.slow
 def test_names_use_the_words_of_the_glossary() -> None:
     # The outcome that reports call `could-not-tell`.
     allowed = ("CouldNotTellError", "COULD_NOT_TELL")
@@ -99,6 +101,7 @@ def test_names_use_the_words_of_the_glossary() -> None:
     expect_none(found)
 
 
+@pytest.mark.slow
 def test_docstrings_stand_alone() -> None:
     found = (one for path in MODULES for one in leaning_docstrings(place_of(path), path.read_text()))
     expect_none(found)

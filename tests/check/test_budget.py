@@ -50,6 +50,7 @@ class SlowAndDoubling(Slow):
         }
 
 
+@pytest.mark.slow
 def test_a_slow_consumer_is_examined_by_the_most_telling_rules_first() -> None:
     result = checked(application(SlowAndDoubling(Store(), None)), budget=4_000)
     assert finding(result, "once-after-lost-response").outcome == "fail"
@@ -91,6 +92,7 @@ class StopsAccepting(Slow):
         await super().process(events)
 
 
+@pytest.mark.slow
 def test_what_a_rule_has_seen_when_it_is_cut_short_is_a_suspicion_at_least() -> None:
     result = checked(application(StopsAccepting(Store(), None)), budget=2_500, skip=("recovers-from-failed-batch",))
     seen = [one for one in result.rules if one.outcome in ("fail", "warn")]

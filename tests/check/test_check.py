@@ -134,6 +134,7 @@ def test_a_bug_is_found_with_either_kind_of_probe(probe: Probe) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     result = checked(consumer_app(), probe=None)
     for rule in CATALOGUE:
@@ -149,6 +150,7 @@ def test_without_a_probe_no_rule_that_needs_one_counts_as_passed() -> None:
     assert sum(line.endswith(f" skipped        {NEEDS_CREDENTIALS}") for line in printed) == 1
 
 
+@pytest.mark.slow
 def test_strict_makes_the_verdict_inconclusive_if_a_must_rule_was_skipped() -> None:
     result = checked(consumer_app(), probe=None, strict=True)
     assert not result.compliant
@@ -304,6 +306,7 @@ def test_a_probe_can_be_a_function() -> None:
     assert finding.actual.endswith("; stored only number 1 of 2 events")
 
 
+@pytest.mark.slow
 def test_a_store_may_lag_behind_if_the_check_waits_for_it() -> None:
     """A consumer that stores events shortly after its response passes with `settle`."""
     rules = ("stores-before-acknowledging", "stores-every-event", "once-after-lost-response")
@@ -363,6 +366,7 @@ def test_every_rule_explains_itself() -> None:
         assert rule.example
 
 
+@pytest.mark.slow
 def test_rules_that_depend_on_an_assumption_are_swept() -> None:
     rules = ("accepts-charset-parameter", "once-in-regrouped-batch", "drains-backlog", "responds-in-time")
     correct = checked(consumer_app(), rules=rules, sweep=True)
@@ -393,6 +397,7 @@ class DropsLateListsOfAMailing(Consumer):
                 self.newest[event["mailingId"]] = event["created"]
 
 
+@pytest.mark.slow
 def test_a_pass_that_does_not_hold_under_every_variation_is_a_hazard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cast(dict[str, Bug], BUGS), "drops-late-lists", Bug("", DropsLateListsOfAMailing))
     result = checked(consumer_app("drops-late-lists"), rules=("drains-backlog",), sweep=True)

@@ -85,6 +85,7 @@ def test_a_culprit_over_sockets_violates_no_other_must_rule(rule: str) -> None:
     assert set(found.violated) <= {rule}, found.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_rules_find_bugs_for_which_they_were_not_written(name: str) -> None:
     app = variant_app(name)

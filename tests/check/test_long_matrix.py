@@ -79,6 +79,7 @@ def test_the_shipped_table_has_every_bug_once_under_its_present_rule() -> None:
     assert len({line.consumer for line in lines}) == len(lines)
 
 
+@pytest.mark.slow
 def test_the_command_of_the_readme_prints_the_table() -> None:
     command = next(line for line in (TESTS / "README.md").read_text().splitlines() if "matrix.py --print" in line)
     python = command.partition("#")[0].replace(" python ", f" {shlex.quote(sys.executable)} ")

@@ -14,6 +14,7 @@ from mockcampaign.transport.wire import WireTransport
 from places import ROOT
 
 
+@pytest.mark.slow
 def test_nothing_but_the_maker_of_probes_makes_one_of_a_url_or_command() -> None:
     makers = {"UrlProbe", "CommandProbe", "Probe"}
     allowed = (probe_making.__file__, "store_probe.py", "end_state.py")

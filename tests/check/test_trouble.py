@@ -66,6 +66,7 @@ def test_a_consumer_that_hangs_costs_one_time_out() -> None:
     assert exit_status(result) == 1
 
 
+@pytest.mark.slow
 def test_a_consumer_that_hangs_later_uses_no_more_than_the_budget() -> None:
     count = 0
 
@@ -84,6 +85,7 @@ def test_a_consumer_that_hangs_later_uses_no_more_than_the_budget() -> None:
     assert not [fact for finding in result.rules for fact in finding.facts if isinstance(fact, OwnTrouble)]
 
 
+@pytest.mark.slow
 def test_rules_after_the_death_of_a_consumer_are_inconclusive() -> None:
     async def run() -> RunResult:
         count = 0

@@ -150,6 +150,7 @@ def _ends_well(*arguments: str) -> None:
     assert all(line.isprintable() for line in (printed + said).splitlines())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_no_journal_is_a_traceback(journals: Journals, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

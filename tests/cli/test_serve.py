@@ -9,8 +9,6 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -22,6 +20,7 @@ from click.testing import CliRunner
 from pytest_httpserver import HTTPServer
 
 from called_main import called_main
+from commands import mockcampaign
 from mockcampaign.cli import cli
 from mockcampaign.clocks.clock_file import ClockFile
 from mockcampaign.samples.consumer import consumer_app
@@ -38,14 +37,7 @@ TOKEN = "token-of-this-test"
 
 def failed(*arguments: str, folder: Path, **environment: str) -> tuple[int, str]:
     """Return status and message of a server that does not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mockcampaign", "serve", "--port", "0", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = mockcampaign("serve", "--port", "0", *arguments, folder=folder, **environment)
     assert done.stdout == ""
     return done.returncode, done.stderr.strip()
 
@@ -436,6 +428,7 @@ def test_a_token_that_is_given_is_not_printed_and_needed_on_loopback_too(tmp_pat
         assert control(server, "/reset", {}, token=TOKEN).status_code == 204
 
 
+@pytest.mark.slow
 def test_deliveries_over_https_need_a_trusted_certificate(tmp_path: Path) -> None:
     arguments = ["--tls", "--tls-ca-file", "ca.pem", "--virtual"]
     with serving(*arguments, folder=tmp_path) as target:

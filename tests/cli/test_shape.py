@@ -46,6 +46,7 @@ def test_standard_output_is_the_file(tmp_path: Path, captured: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_nobody_is_named_unless_a_field_is_kept(tmp_path: Path, captured: Path) -> None:
     assert "anna.meier" not in mockcampaign("shape", captured.name, folder=tmp_path).stdout
     assert "anna.meier@example.org" in mockcampaign("shape", captured.name, "--keep", "email", folder=tmp_path).stdout

@@ -77,6 +77,7 @@ def test_a_full_disk_behind_standard_output_is_mentioned_once(tmp_path: Path, br
         assert done.returncode == status
 
 
+@pytest.mark.slow
 def test_a_stream_that_cannot_encode_a_character_gets_its_number(tmp_path: Path, broken_url: str) -> None:
     written(tmp_path, ("three opens", "três opens 名"))
     for line in ("run . -v", "run . --dry-run", "rules", "schema reference", "check --help"):

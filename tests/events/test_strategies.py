@@ -349,6 +349,7 @@ def test_impossible_arguments_are_rejected_before_drawing(make: Callable[[], Any
     assert message in str(refused.value)
 
 
+@pytest.mark.slow
 def test_changing_a_drawn_value_changes_no_other_example() -> None:
     """A change to one example affects no other."""
     seen = []

@@ -126,6 +126,7 @@ class _Stopping:
         """Do nothing."""
 
 
+@pytest.mark.slow
 def test_a_consumer_that_stops_after_a_step_does_not_keep_up_with_the_next() -> None:
     consumer, results = _Stopping(), list[StepResult]()
 

@@ -154,6 +154,7 @@ def test_a_test_in_a_greenlet_beside_a_running_loop(inner: Inner) -> None:
     ).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_hypothesis_gets_a_fresh_campaign_for_each_example(inner: Inner) -> None:
     result = inner(
         """

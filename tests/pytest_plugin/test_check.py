@@ -124,6 +124,8 @@ def test_a_failing_check_shows_little_of_the_applications_log_and_says_how_much_
 
 
 def test_each_skipped_rule_is_named_in_the_summary(inner: Inner) -> None:
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("sub-results are built into pytest from version 9 on")
     shown = inner(
         """
         from mockcampaign.samples.consumer import consumer_app

@@ -225,6 +225,7 @@ identity = "204 to batch"
 """
 
 
+@pytest.mark.slow
 def test_a_baseline_accepts_violations_of_campaigns_scenarios_and_checks(
     inner: Inner, pytester: pytest.Pytester
 ) -> None:

@@ -40,6 +40,7 @@ PROBED = """
     """
 
 
+@pytest.mark.slow
 def test_each_scenario_is_an_item(inner: Inner, pytester: pytest.Pytester) -> None:
     folder = pytester.mkdir("deeper")
     (folder / "outage.scenario.yaml").write_text(SCENARIO)

@@ -493,6 +493,7 @@ def test_recorded_people_are_strangers_unless_they_are_kept(tmp_path: Path) -> N
         assert all(one[name] != other[name] for name in people)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_it_records_over_https_with_a_ca_of_its_own_or_a_given_certificate(tmp_path: Path) -> None:
     with serve_in_thread(consumer_app()) as url:

@@ -353,6 +353,7 @@ def test_narrow_screens_need_no_scrolling_sideways_and_not_much_downwards(opened
     assert page.locator("#findings details[open]").count() == 1
 
 
+@pytest.mark.slow
 def test_many_scenarios_are_folded_and_found_again(opened: Any) -> None:
     wrong = (finding(), finding("opens.pending", "fail"))
     scenarios = [

@@ -31,6 +31,7 @@ def what_counts(result: RunResult) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS)
 def test_nonsense_for_words_changes_nothing_else(bug: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     found = checked(consumer_app(bug), rules=("responds-200", "stores-repeat-engagement"))

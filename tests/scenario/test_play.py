@@ -59,7 +59,14 @@ CULPRITS = {
 }
 
 
-@pytest.mark.parametrize(("name", "bug"), [(name, bug) for name, bugs in CULPRITS.items() for bug in bugs])
+@pytest.mark.parametrize(
+    ("name", "bug"),
+    [
+        pytest.param(name, bug, marks=[pytest.mark.slow] * (bug == "responds-204"))  # which takes seconds
+        for name, bugs in CULPRITS.items()
+        for bug in bugs
+    ],
+)
 def test_every_shipped_scenario_finds_its_culprits(name: str, bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = load(SHIPPED[name])
     transport = AsgiTransport(consumer_app(bug, basic_authentication=CREDENTIALS))

@@ -135,6 +135,7 @@ OBJECTS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(OBJECTS, min_size=1, max_size=3), st.sampled_from([LIST, UNCERTAIN, Body('{"":[', "]}")]))
 @example([{"x" * 2000: "\U0001f600", "device": "\x00\x7f\x85\u2028\ufeff\ufffe\U000e0001", "a": -0.0}], LIST)

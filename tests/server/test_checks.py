@@ -170,7 +170,7 @@ WRONG_SECRETS: tuple[dict[str, Any], ...] = (
             "rules: unknown rule or family 'responds-20', did you mean 'responds-200'",
         ),
         ({"skip": list(RULES)}, "rules and skip: leave no rule to examine, allowed: at least one"),
-        ({"allow": ["order"]}, "allow: unknown rule 'order' (allowed: those that 'mockcampaign rules' lists)"),
+        ({"allow": ["xyz"]}, "allow: unknown rule 'xyz' (allowed: those that 'mockcampaign rules' lists)"),
         ({"budget": "2h"}, "budget: longer than 1h, which is the limit"),
         ({"budget": "0s"}, "budget: 0s is too short, allowed: 1ms or longer"),
         ({"seed": -1}, "seed: -1 is not valid, allowed: a whole number from 0 to 9223372036854775807"),

@@ -153,6 +153,7 @@ def judged(case: Any, server: Server) -> Any:
     return answer
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(CONTRACT, max_examples=15)
 def test_any_sequence_of_calls_responds_as_documented(server: Server, data: st.DataObject) -> None:

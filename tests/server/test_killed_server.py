@@ -140,7 +140,9 @@ class Load:
                 self.mails.append(send(server, "silent+anna@example.com"))
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.longest])])
+@pytest.mark.slow
+@pytest.mark.longest
+@pytest.mark.parametrize("kills", [200])
 def test_what_was_accepted_is_delivered_and_at_most_a_batch_twice(kills: int, tmp_path: Path) -> None:
     draw, load = random.Random(kills), Load(kills)
     with receiving() as consumer:
@@ -193,6 +195,7 @@ def check_contents(server: Serving, load: Load, kills: int) -> None:
     assert rest(server, "GET", "/webhooks", password="n3w").ok
 
 
+@pytest.mark.slow
 def test_webhooks_keep_their_ids_and_no_id_comes_back(tmp_path: Path) -> None:
     with serving("--state", "state", "--virtual", folder=tmp_path) as server:
         first = activated(server, "http://127.0.0.1:9/hook")
@@ -225,6 +228,7 @@ def test_mailings_of_earlier_events_still_exist(tmp_path: Path) -> None:
             assert rest(server, "GET", path).ok
 
 
+@pytest.mark.slow
 def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_path: Path) -> None:
     address = "open+anna@example.com"
     with receiving() as consumer:
@@ -247,6 +251,7 @@ def test_a_mail_is_opened_although_the_server_was_killed_after_it_was_sent(tmp_p
     assert [event["type"] for event in events if event["mailId"] == mail_id][:2] == ["sent", "open"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets a limit of another process")
 def test_a_file_that_cannot_grow_ends_the_server_with_one_line_and_nothing_is_accepted(tmp_path: Path) -> None:
     with serving("--state", "state", "--virtual", folder=tmp_path) as server:
@@ -280,6 +285,7 @@ def test_a_journal_of_a_killed_server_is_evidence(tmp_path: Path) -> None:
     assert [entry.command for entry in second.entries if isinstance(entry, WebhookChanged)] == ["create", "activate"]
 
 
+@pytest.mark.slow
 def test_the_start_line_says_what_is_kept_and_which_password_is_valid(tmp_path: Path) -> None:
     with serving("--virtual", folder=tmp_path) as server:
         assert "in memory only" in server.lines(1)[0]

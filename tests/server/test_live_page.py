@@ -85,6 +85,7 @@ def settled(page: Any, **wanted: str) -> None:
         page.locator(f"#total-{name}").get_by_text(text, exact=True).wait_for()
 
 
+@pytest.mark.slow
 def test_start_an_outage_see_retries_end_it_and_see_the_backlog_drain(
     server: Server, page: Any, httpserver: HTTPServer
 ) -> None:
@@ -270,6 +271,7 @@ def test_mailing_speed_and_reset(server: Server, page: Any) -> None:
     assert page.get_by_label("Speed").input_value() == "0"
 
 
+@pytest.mark.slow
 def test_another_client_is_chosen_by_its_id(server: Server, page: Any) -> None:
     number = server.activated("http://127.0.0.1:9/hook", client=OTHER_CLIENT)
     page.get_by_text(f"client {OTHER_CLIENT}", exact=True).wait_for()
@@ -396,6 +398,7 @@ CLIPPED = """() => [...document.querySelectorAll("header *, main *")].filter((ea
 ).map((each) => each.outerHTML.slice(0, 200))"""
 
 
+@pytest.mark.slow
 def test_names_are_whole_and_details_take_no_room_before_they_are_wanted(server: Server, page: Any) -> None:
     page.locator("#plot").wait_for(state="hidden")
     assert page.locator("#plot-summary").inner_text() == "Nothing was sent yet."

@@ -205,6 +205,7 @@ def test_a_slow_client_gets_the_number_of_entries_it_missed(server: Server) -> N
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_nothing_is_disconnected(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mockcampaign.server.http.event_stream.SEND_SECONDS_MAX", 0.2)
     number = server.create()

@@ -275,6 +275,7 @@ def test_without_a_probe_there_is_no_panel_of_it(page: Any) -> None:
     assert page.get_by_role("heading", name="Stored by the consumer").is_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])
 def test_forms_and_rows_fit_the_window(chromium: Any, server: Server, viewport: dict[str, int], scheme: str) -> None:

@@ -176,6 +176,7 @@ def test_nothing_of_one_response_is_left_for_the_next(answers: list[bytes]) -> N
             break
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(well_formed(), ANSWERS), min_size=1, max_size=2),
     CUTS,
