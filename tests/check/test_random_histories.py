@@ -106,7 +106,7 @@ def test_the_scenario_fails_again_in_the_server(tmp_path: Path) -> None:
                         break
                 said = server.end()
             if bug is None:
-                assert "history.scenario.yaml: played to its end, 2 expectations met" in said
+                assert "history.scenario.yaml: played to its end, 3 expectations met" in said
             else:
                 assert re.search(r"history\.scenario\.yaml:\d+:\d+: consumer\.processed: expected exactly-once", said)
                 assert "actual 1 duplicate is in the store: type=open" in said
