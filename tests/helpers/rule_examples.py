@@ -74,6 +74,7 @@ ALONE = {
     "keeps-up",
     "once-when-delivered-concurrently",
     "once-when-retried-while-working",
+    "responds-in-time",
     "stores-batches-that-share-rows",
 }
 """Rules that measure time, or need a server's workers at the same moment: nothing else is checked meanwhile."""
