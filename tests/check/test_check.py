@@ -744,9 +744,10 @@ def test_a_folder_for_scenarios_that_cannot_be_created_is_an_error_before_anythi
 @pytest.mark.parametrize(
     ("bug", "rules", "spans"),
     [
+        ("requires-device", ("accepts-whatever-campaign-sends", "bad-event-blocks-nothing"), 2),
         ("always-responds-503", ("responds-200", "accepts-whatever-campaign-sends"), 1),
         ("rejects-many-identical-events", ("responds-200", "accepts-whatever-campaign-sends", "isolates-bad-event"), 1),
-        ("rejects-nul", ("responds-200", "bad event", "cost of failure"), 2),
+        ("rejects-nul", ("responds-200", "batch", "bad event", "cost of failure", "payload"), 2),
         # Nothing is rejected for long, so no attempt is simulated.
         (None, ("responds-200", "bad event", "cost of failure"), 0),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-END_SECONDS_MAX = 30
+END_SECONDS_MAX = 2
 
 
 class Serving:

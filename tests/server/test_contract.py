@@ -74,7 +74,7 @@ def server() -> Iterator[Server]:
 
 
 CONTRACT = settings(
-    max_examples=4,
+    max_examples=10,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
