@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import assert_never
 
-import msgspec
-
 from mockcampaign import json_text
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.context import CheckContext, RuleSlot
@@ -26,7 +24,7 @@ from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.difference import Difference
 from mockcampaign.judging.fact import DeployBalance, Reply, Response, Stimulus
 from mockcampaign.judging.finding import Finding
-from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
+from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import RunResult, run_result, scenario_result
 from mockcampaign.masking import shown_url
@@ -297,18 +295,14 @@ class DeployDrill:
 
     def _general(self, entries: list[Entry]) -> list[Finding]:
         """Return the findings of the rules about any journal, without what the deployments explain."""
-        return [self._outside(rule).judge(entries, sentences.actual) for rule in JOURNAL_RULES]
+        return [rule.judge(entries, sentences.actual, is_left_out=self._is_explained) for rule in JOURNAL_RULES]
 
-    def _outside(self, rule: JournalRule) -> JournalRule:
-        """Return a rule that leaves a planned downtime alone."""
-
-        def concerns(entry: Attempted) -> bool:
-            since = self._deploying_since
-            planned = any(one.began <= entry.last_at and entry.at <= one.over for one in self._deployed)
-            planned = planned or (since is not None and entry.last_at >= since)
-            return rule.concerns(entry) and (isinstance(entry.outcome, Responded) or not planned)
-
-        return msgspec.structs.replace(rule, concerns=concerns)
+    def _is_explained(self, entry: Attempted) -> bool:
+        """Return whether a planned downtime explains that an attempt got no response."""
+        since = self._deploying_since
+        planned = any(one.began <= entry.last_at and entry.at <= one.over for one in self._deployed)
+        planned = planned or (since is not None and entry.last_at >= since)
+        return planned and not isinstance(entry.outcome, Responded)
 
 
 @contextlib.asynccontextmanager

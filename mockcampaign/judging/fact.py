@@ -593,12 +593,24 @@ class AttemptsEnded(Fact, frozen=True, kw_only=True):
         return self.reply.identity
 
 
-class AllAttempts(Fact, frozen=True, kw_only=True):
-    """Number of attempts of a journal, all of which keep a rule."""
+class JudgedAttempts(StrEnum):
+    """Which attempts of a journal a rule judges."""
 
+    WITH_RESPONSE = "with-response"
+    REACHED_CONSUMER = "reached-consumer"
+    """They reached the consumer in a form to which it has to respond."""
+
+
+class AllAttempts(Fact, frozen=True, kw_only=True):
+    """Numbers of attempts that were sent: those that a rule judges, all of which keep it, and the others."""
+
+    judged: JudgedAttempts
     attempts: int
+    """How many attempts the rule judges."""
     rejected: int = 0
     """How many of them the consumer rejected, where the rule is about the status."""
+    others: int = 0
+    """How many attempts the rule does not judge."""
 
 
 class Confirmed(Fact, frozen=True, kw_only=True):

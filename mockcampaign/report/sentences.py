@@ -43,6 +43,7 @@ from mockcampaign.judging.fact import (
     HistoryStep,
     Inconclusive,
     InFront,
+    JudgedAttempts,
     KeysOn,
     LostInCrash,
     LostWhileBroken,
@@ -419,10 +420,8 @@ def _clause(fact: AnyFact) -> str:
             return _poisoned(fact)
         case AttemptsEnded():
             return f"{_attempt(fact.reply)} ({counted(fact.attempts, 'attempt')})"
-        case AllAttempts(rejected=rejected) if rejected:
-            return _some_rejected(fact.attempts - rejected, rejected)
         case AllAttempts():
-            return "the only attempt complies" if fact.attempts == 1 else f"all {fact.attempts:,} attempts comply"
+            return _all_attempts(fact)
         case Confirmed():
             return CONFIRMATIONS[fact.what].format(
                 count=f"{fact.count:,}",
@@ -581,6 +580,32 @@ def _deploy(fact: DeployBalance | DeployStored | DeployTook | DeployEvents | Rot
             )
         case _:
             assert_never(fact)
+
+
+_JUDGED: Mapping[JudgedAttempts, tuple[str, str]] = complete(
+    "the words for the attempts that a rule judges",
+    JudgedAttempts,
+    {
+        JudgedAttempts.WITH_RESPONSE: (" that got a response", "got no response"),
+        JudgedAttempts.REACHED_CONSUMER: (
+            " that reached the consumer",
+            "did not reach it, or a fault or restart affected {them}",
+        ),
+    },
+)
+"""Words for the attempts that a rule judges, where there are others, and for those."""
+
+
+def _all_attempts(fact: AllAttempts) -> str:
+    which, rest = _JUDGED[fact.judged]
+    them = "it" if fact.others == 1 else "them"
+    others = f"; {counted(fact.others, 'other')} {rest.format(them=them)}" if fact.others else ""
+    if fact.rejected:
+        return _some_rejected(fact.attempts - fact.rejected, fact.rejected) + others
+    which = which if fact.others else ""
+    if fact.attempts == 1:
+        return f"the only attempt{which} complies{others}"
+    return f"all {fact.attempts:,} attempts{which} comply{others}"
 
 
 def _some_rejected(accepted: int, rejected: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 from mockcampaign.engine.journal import Called
 from mockcampaign.judging.fact import (
     AgeLimit,
+    AllAttempts,
     AnyFact,
     Confirmation,
     Confirmed,
@@ -16,6 +17,7 @@ from mockcampaign.judging.fact import (
     EventDifference,
     FieldChange,
     FieldsAltered,
+    JudgedAttempts,
     KeysOn,
     Needs,
     Reply,
@@ -45,6 +47,46 @@ FIRST = EventDifference(kind="missing", event="type=open mailId=A")
 
 def to_batch(*replies: Reply) -> Response:
     return Response(to=BATCH, replies=replies)
+
+
+@pytest.mark.parametrize(
+    ("judged", "attempts", "rejected", "others", "said"),
+    [
+        ("with-response", 5, 0, 0, "All 5 attempts comply"),
+        ("with-response", 1, 0, 0, "The only attempt complies"),
+        ("with-response", 5, 0, 8_641, "All 5 attempts that got a response comply; 8,641 others got no response"),
+        ("with-response", 1, 0, 1, "The only attempt that got a response complies; 1 other got no response"),
+        ("with-response", 5, 5, 0, "5 attempts were rejected with an error status, none was accepted"),
+        (
+            "with-response",
+            7,
+            4,
+            8_641,
+            "3 attempts were accepted with 200; 4 were rejected with an error status; 8,641 others got no response",
+        ),
+        (
+            "reached-consumer",
+            6,
+            0,
+            8_640,
+            "All 6 attempts that reached the consumer comply; 8,640 others did not reach it, "
+            "or a fault or restart affected them",
+        ),
+        (
+            "reached-consumer",
+            1,
+            0,
+            1,
+            "The only attempt that reached the consumer complies; 1 other did not reach it, "
+            "or a fault or restart affected it",
+        ),
+    ],
+)
+def test_attempts_that_a_rule_does_not_judge_are_counted_apart(
+    judged: str, attempts: int, rejected: int, others: int, said: str
+) -> None:
+    fact = AllAttempts(judged=JudgedAttempts(judged), attempts=attempts, rejected=rejected, others=others)
+    assert actual((fact,)) == said
 
 
 def test_a_backlog_is_told_with_what_caused_it_and_how_far_it_got() -> None:
