@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,8 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     """Whether nothing but our assumption says that such an event may occur: no captured event lacks the field."""
     usual: Any = None
     """The value that other benches send in place of this one's own variant, or None."""
+    rank: int | None = None
+    """Order of preference among fields of which one rank is enough, the lowest first; None if it is not among them."""
 
     def applied(self, event: Event) -> Event:
         """Return the event with this edge case."""
@@ -66,11 +68,21 @@ EdgeCases = Callable[[Shape], list[EdgeCase]]
 """A kind of edge cases."""
 
 
-def _of(fields: Iterable[EventField], values: Iterable[Any]) -> Iterator[EdgeCase]:
+def chosen(cases: Sequence[EdgeCase], compared: Collection[str]) -> list[EdgeCase]:
+    """Return the edge cases without those for which others stand in: of ranks, the first with a compared field.
+
+    What a consumer does not store shows nothing. If no rank has a compared field, the first one is as good as any.
+    """
+    ranked = [case for case in cases if case.rank is not None]
+    best = min(ranked, key=lambda case: (case.path[0] not in compared, case.rank), default=None)
+    return [case for case in cases if case.rank is None or (best is not None and case.rank == best.rank)]
+
+
+def _of(fields: Iterable[EventField], values: Iterable[Any], rank: int | None = None) -> Iterator[EdgeCase]:
     values = tuple(values)
     for field in fields:
         for value in values:
-            yield EdgeCase(path=field.path, role=field.role, value=value)
+            yield EdgeCase(path=field.path, role=field.role, value=value, rank=rank)
 
 
 _OWN: Mapping[str, str] = {
@@ -221,12 +233,10 @@ _MIXED_CASE = "Anna.Meier+News@example.com"
 """An address whose local part may not be changed to another case (RFC 5321, 2.4)."""
 
 _TEXT_ROLES = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
-"""Roles of free text, in the order in which one of them is chosen."""
+"""Roles of free text."""
 
-
-def _free_texts(shape: Shape) -> list[EventField]:
-    """Return the fields of free text; where there are none, the device is the next best."""
-    return _texts_of(shape, *_TEXT_ROLES) or _texts_of(shape, Role.DEVICE)
+ANY_TEXT = (*_TEXT_ROLES, Role.DEVICE, Role.LINK)
+"""Roles of text in which any characters may stand, in the order in which one of them is preferred."""
 
 
 def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
@@ -235,7 +245,8 @@ def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
     links = ("https://www.example.com/".ljust(longest.links, "h"), *_LINKS)
     names = ("anna@mañana.example", "山田@example.jp", "O'Neil", "a b", "a" * 64 + "@" + "b" * 63 + ".example.com")
     return [
-        *_of(_free_texts(shape), (*long, *_TEXTS)),
+        *_of(_texts_of(shape, *_TEXT_ROLES), (*long, *_TEXTS), rank=0),
+        *_of(_texts_of(shape, Role.DEVICE), (*long, *_TEXTS), rank=1),
         *_of(_names_of_recipients(shape), names),
         *_of(_texts_of(shape, Role.LINK), links),
         *_of((one for one in _texts_of(shape, Role.RECIPIENT_ADDRESS) if "@" in one.example), (_MIXED_CASE,)),
@@ -245,7 +256,7 @@ def texts(shape: Shape, longest: Lengths = LENGTHS) -> list[EdgeCase]:
 def control_characters(shape: Shape) -> list[EdgeCase]:
     """Return texts with characters that many stores cannot represent."""
     values = ("a\u0000b", "a\nb", "a\u2028b", "\ufeffa", "\u202eabc", "\u0007")
-    return list(_of(_one_text_and_recipient(shape), values))
+    return [*_of_any_text(shape, values), *_of(_names_of_recipients(shape), values)]
 
 
 def cut_characters(shape: Shape) -> list[EdgeCase]:
@@ -253,14 +264,20 @@ def cut_characters(shape: Shape) -> list[EdgeCase]:
 
     Whoever limits texts cuts names off, and no ids. The recipient's id stands in where events have no other text.
     """
-    fields = _one_text_and_recipient(shape)
-    return list(_of(fields[:1], (f"a{json_text.LONE_SURROGATE}",)))
+    values = (f"a{json_text.LONE_SURROGATE}",)
+    return list(_of_any_text(shape, values)) or list(_of(_names_of_recipients(shape), values))
 
 
-def _one_text_and_recipient(shape: Shape) -> list[EventField]:
-    """Return one field of free text, if there is one, and the recipient's id."""
-    texts = next((found for role in _TEXT_ROLES if (found := _texts_of(shape, role))), [])
-    return [*texts[:1], *_names_of_recipients(shape)]
+def _of_any_text(shape: Shape, values: Sequence[str]) -> Iterator[EdgeCase]:
+    """Yield edge cases of each text in which they may stand, one of which is enough."""
+    for rank, field in enumerate(any_texts(shape)):
+        begin = "https://www.example.com/" if field.role is Role.LINK else ""
+        yield from _of([field], [f"{begin}{value}" for value in values], rank)
+
+
+def any_texts(shape: Shape) -> list[EventField]:
+    """Return the fields of text in which any characters may stand, the preferred ones first."""
+    return [field for role in ANY_TEXT for field in _texts_of(shape, role)]
 
 
 def unstorable(shape: Shape) -> list[EdgeCase]:

@@ -621,6 +621,10 @@ class Confirmed(Fact, frozen=True, kw_only=True):
     count: int = 0
     times: int = 0
     milliseconds: int = 0
+    fields: tuple[str, ...] = ()
+    """Names of the fields that it is about."""
+    not_compared: tuple[str, ...] = ()
+    """Names of such fields that the probe does not report as they were sent."""
 
 
 class Confirmation(StrEnum):

@@ -430,6 +430,7 @@ def _clause(fact: AnyFact) -> str:
                 milliseconds=f"{fact.milliseconds:,} ms",
                 duration=format_duration(fact.milliseconds),
                 sizes=_sizes(fact.sizes),
+                fields=_fields_of(fact),
             )
         case Needs():
             return f"needs {_NEEDS[fact.need][1]}"
@@ -465,6 +466,12 @@ def _clause(fact: AnyFact) -> str:
             return f"with {fact.variation}: {_joined(fact.facts)}"
         case _:
             assert_never(fact)
+
+
+def _fields_of(fact: Confirmed) -> str:
+    hidden = f"not compared: {few(fact.not_compared)}" if fact.not_compared else ""
+    named = "; ".join(filter(None, (few(fact.fields), hidden)))
+    return f" ({named})" if named else ""
 
 
 # Responses
@@ -1229,9 +1236,9 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
             "the certificate is valid for the name, and its authority is given by --ca"
         ),
         Confirmation.FIELDS_UNCHANGED: "stored all fields as they were sent",
-        Confirmation.EDGE_CASES_ACCEPTED: "accepted {events} with one unusual field each",
+        Confirmation.EDGE_CASES_ACCEPTED: "accepted {events} with one unusual field each{fields}",
         Confirmation.EDGE_CASES_STORED_ONCE: "stored no event twice that has unusual fields and was redelivered",
-        Confirmation.EDGE_CASES_STORED: "stored {events} with one unusual field each",
+        Confirmation.EDGE_CASES_STORED: "stored {events} with one unusual field each{fields}",
         Confirmation.GENERATED_ACCEPTED: "accepted {count} generated batches",
         Confirmation.KEYS_ON_ALL_FIELDS: (
             "stored both of two events that differ in one of {count} fields, if only in case, and each of {times} "

@@ -249,7 +249,7 @@ class Bench:
     def edge_cases(self, make: EdgeCases) -> list[EdgeCase]:
         """Return the edge cases of one kind that may be sent to this consumer and to which it responds."""
         hanging = self.incidents.without_response
-        cases = self._factory.edge_cases(make, self.shape)
+        cases = self._factory.edge_cases(make, self.shape, self.context.shown_fields)
         return [case for case in cases if not any(case.is_like(one) for one in hanging) and not self._is_hidden(case)]
 
     def _is_hidden(self, case: EdgeCase) -> bool:

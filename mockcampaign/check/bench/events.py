@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
 from mockcampaign.check.bench.context import RuleSlot
-from mockcampaign.check.edge_cases import EdgeCase, EdgeCases, own_variant
+from mockcampaign.check.edge_cases import EdgeCase, EdgeCases, chosen, own_variant
 from mockcampaign.check.settings import CLIENT_IDS, MAILING_IDS, Settings
 from mockcampaign.events import field_values
 from mockcampaign.policy import MINUTE
@@ -132,15 +132,15 @@ class EventFactory:
             return example
         return draw_like(example, random.Random(f"{role}:{self._name}:{number}"))
 
-    def edge_cases(self, make: EdgeCases, shape: Shape) -> list[EdgeCase]:
-        """Return the edge cases of one kind that may be sent.
+    def edge_cases(self, make: EdgeCases, shape: Shape, compared: Collection[str]) -> list[EdgeCase]:
+        """Return the edge cases of one kind that may be sent, where possible in fields that are compared.
 
         A consumer for which the user named a client, or captured events of one, may accept events of no other client.
         Values by which events are recognised are the bench's own.
         """
         is_named = self._settings.client_id is not None or shape.is_captured
         number = NINE_DIGITS[self._digest % len(NINE_DIGITS)]
-        own = (own_variant(case, shape, number) for case in make(shape))
+        own = (own_variant(case, shape, number) for case in chosen(make(shape), compared))
         return [case for case in own if case is not None and not (is_named and case.role is Role.CLIENT)]
 
     def _next_moment(self) -> int:

@@ -12,7 +12,9 @@ import msgspec
 from mockcampaign.check.bench.aftermath import aftermath
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
+from mockcampaign.check.bench.events import Values
 from mockcampaign.check.bench.raw_request import send_request
+from mockcampaign.check.edge_cases import any_texts
 from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl, piped
 from mockcampaign.check.rule import Rule, Stage
@@ -36,7 +38,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.situation import Situation
 from mockcampaign.model import Fault, Measured, NoResponse, Outcome, Responded
-from mockcampaign.shape.field import Event, Role
+from mockcampaign.shape.field import Event
 from mockcampaign.transport.wire import WireTransport
 from mockcampaign.wallclock import Stopwatch, pause
 
@@ -53,9 +55,6 @@ _WHOLE_EXAMPLE = "body = await request.body()"
 
 _NOT_ASCII = "Яндекс Браузер 23.1"
 """Name of a browser, in which most characters take two bytes."""
-
-_TEXTS = (Role.BROWSER, Role.OPERATING_SYSTEM, Role.TEXT)
-"""Roles in which such a name may stand."""
 
 
 async def _accepts(bench: Bench, events: list[Event], to: Stimulus, number: int = 0) -> Examined:
@@ -86,8 +85,8 @@ async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **o
 
     Raises `SkipRule` where it does not even accept ordinary batches.
     """
-    text = next((role for role in _TEXTS if bench.shape.has(role)), Role.TEXT)
-    changes = {text: _NOT_ASCII}
+    texts = sorted(any_texts(bench.shape), key=lambda field: field.path[0] not in bench.store.shown_fields)
+    changes: Values = {texts[0].role: _NOT_ASCII} if texts else {}
     control = Stimulus(situation=Situation.ORDINARY_BATCH, events=10)
     with bench.unrecorded():
         if not (await _accepts(bench, bench.events(10, changes), control)).holds:

@@ -147,10 +147,22 @@ def _table(make: EdgeCases, *, only_losses: bool = False) -> Examine:
         if found is not None:
             is_hazard = found.case.guessed or (only_losses and not _loses(bench, found.facts))
             return failed(*found.facts, batches=[[found.event]], is_hazard=is_hazard)
-        what = Confirmation.EDGE_CASES_STORED if bench.store.reports_events else Confirmation.EDGE_CASES_ACCEPTED
-        return passed(Confirmed(what=what, count=len(cases)))
+        return passed(_confirmed(bench, cases))
 
     return examine
+
+
+def _confirmed(bench: Bench, cases: Sequence[EdgeCase]) -> Confirmed:
+    """Return that edge cases were accepted or stored, in which fields, and in which ones nothing was compared."""
+    store = bench.store
+    own = {field.path for field in bench.shape.fields}
+    names = {".".join(case.path): case.path in own and case.path[0] not in store.shown_fields for case in cases}
+    return Confirmed(
+        what=Confirmation.EDGE_CASES_STORED if store.reports_events else Confirmation.EDGE_CASES_ACCEPTED,
+        count=len(cases),
+        fields=tuple(name for name, hidden in names.items() if not (hidden and store.reports_events)),
+        not_compared=tuple(name for name, hidden in names.items() if hidden and store.reports_events),
+    )
 
 
 def _rule(
@@ -381,6 +393,7 @@ async def _stores_cut_characters(bench: Bench) -> Examined:
     if not cases:
         raise SkipRule(Unmet(why=Precondition.NO_SUCH_FIELDS, variant=bench.event_type))
     accepted: list[tuple[Event, Response, Stimulus]] = []
+    rejected: list[Response] = []
     for case in cases:
         event = case.applied(bench.event())
         stimulus = _batch([event], [case.seen()])
@@ -390,7 +403,8 @@ async def _stores_cut_characters(bench: Bench) -> Examined:
             accepted.append((event, response, stimulus))
         elif not isinstance(delivery.last, Responded) or not 400 <= delivery.last.status < 500:
             return failed(response, batches=[[event]], is_hazard=True)
-        # Otherwise it is rejected as JSON that no consumer need accept.
+        else:
+            rejected.append(response)  # as JSON that no consumer need accept
     if accepted and bench.store.has_probe:
         try:
             wrong = await bench.store.difference_of([event for event, _, _ in accepted])
@@ -406,7 +420,7 @@ async def _stores_cut_characters(bench: Bench) -> Examined:
                 found.append(failed(response, difference.seen(stimulus), batches=[[event]], is_hazard=not is_lost))
         if found:
             return min(found, key=lambda one: one.is_hazard)
-    return passed(Confirmed(what=Confirmation.EDGE_CASES_ACCEPTED, count=len(cases)))
+    return passed(*rejected) if rejected else passed(_confirmed(bench, cases))
 
 
 STORES_CUT_CHARACTERS = Rule(
