@@ -86,6 +86,10 @@ class CouldNotTellError(MockcampaignError):
     """No verdict on the consumer is possible: our own trouble, or an unmet precondition."""
 
 
+class StoreMissingError(CouldNotTellError):
+    """The database or table that a probe reads does not exist. It may still be created: see `found_or_nothing`."""
+
+
 class ClockNotLedError(CouldNotTellError):
     """The consumer's clock cannot be led, so what it does is no evidence: nothing is sent to it."""
 

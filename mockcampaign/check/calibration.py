@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import SkipRule
-from mockcampaign.check.probes.question import Found
+from mockcampaign.check.probes.question import Found, found_or_nothing
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in
 from mockcampaign.judging.difference import no_keys, selected_with
@@ -58,7 +58,7 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
         await counter.probe.ask(question)
     if context.probe is None:
         return context.shown_fields
-    found = await context.probe.ask(question)
+    found = await found_or_nothing(context.probe.ask(question), acknowledged=context.transport.has_acknowledged)
     if isinstance(found, int):
         return context.shown_fields
     shape = bench.shape

@@ -205,7 +205,6 @@ class CampaignCheck:
                 count=options.get("probe_count"),
                 shapes=settings.shapes,
                 timeout=timeout,
-                is_running=False,
             )
         asked = self._idle_call(probe, "probe", timeout)
 

@@ -10,10 +10,10 @@ import msgspec
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
 from mockcampaign.check.probes.probe_making import close_probe, make_probe
-from mockcampaign.check.probes.question import Question
+from mockcampaign.check.probes.question import Question, found_or_nothing
 from mockcampaign.check.probes.store_probe import StoreProbe
 from mockcampaign.engine.journal import Happened, Probed
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, StoreMissingError
 from mockcampaign.judging.consumer_store import ProbeReading, canonical, events_in
 from mockcampaign.judging.difference import own_events, selected_with, sent_events
 from mockcampaign.judging.ledger import Ledger
@@ -93,12 +93,22 @@ class RunProbe:
     async def ask(self, claims: Sequence[ConsumerExpectation]) -> Probed:
         """Ask until the claims are met or the probe's time to settle is over. Raises `CouldNotTellError`."""
 
-        def are_met(probed: Probed) -> bool:
+        async def ask() -> Probed | StoreMissingError:
+            try:
+                return await self._ask_once()
+            except StoreMissingError as missing:
+                return missing  # until the time to settle is over: a consumer that stores later may create it later
+
+        def are_met(probed: Probed | StoreMissingError) -> bool:
+            if isinstance(probed, StoreMissingError):
+                return False
             position = self._ledger.next_position
             judged = (judge_consumer(claim, self._ledger, position, probed, self._shapes) for claim in claims)
             return all(outcome == "pass" for outcome, _, _ in judged)
 
-        probed = await ask_until(self._ask_once, are_met, self._settle)
+        probed = await ask_until(ask, are_met, self._settle)
+        if isinstance(probed, StoreMissingError):
+            raise probed
         for claim in claims:
             if why := unrecognised_for(claim, self._ledger, probed, self._shapes, self._how_to_select):
                 raise CouldNotTellError(f"{self._whose}: {why}")
@@ -133,10 +143,12 @@ class RunProbe:
         try:
             if self.selects and not self._probe.reports_events:
                 await self._learn_what_is_ignored()
-            found = await self._probe.ask(question)
+            acknowledged = self._ledger.deliveries.delivered > 0
+            found = await found_or_nothing(self._probe.ask(question), acknowledged=acknowledged)
         except CouldNotTellError as error:
             # The message may quote the consumer, and so a secret.
-            raise CouldNotTellError(self._campaign.masking.text(str(error))) from None
+            kind = StoreMissingError if isinstance(error, StoreMissingError) else CouldNotTellError
+            raise kind(self._campaign.masking.text(str(error))) from None
         if isinstance(found, int):
             return ProbeReading(found, None)
         # Without any events yet, a probe that selects was not asked.
@@ -169,7 +181,6 @@ def _store_probe(definition: ProbeDefinition, campaign: Campaign) -> StoreProbe:
         count=definition.count,
         shapes=tuple(map(campaign.shape, EventType)),
         timeout=campaign.policy.timeout,
-        is_running=False,
     )
     assert probe is not None, "a definition has a URL or a database"
     return probe

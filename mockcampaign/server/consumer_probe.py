@@ -96,8 +96,7 @@ def consumer_probe(
 ) -> ConsumerProbe | None:
     """Return the probe that options describe, if they do. `timeout` is in milliseconds.
 
-    `shapes` say to which fields the columns of a query belong. Raises `InvalidInputError` as `ProbeOptions.check` does,
-    and for a database that does not exist.
+    `shapes` say to which fields the columns of a query belong. Raises `InvalidInputError` as `ProbeOptions.check` does.
     """
     options.check()
     probe = probe_of(options, transport, shapes, timeout=timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import subprocess
@@ -15,17 +16,21 @@ from typing import Any
 import pytest
 
 import databases
+from late_databases import FIELDS, MISSPELT, LateDatabase, Misspelt
+from late_databases import QUERY as QUERY_OF_OPENS
 from mockcampaign.check.check import check
 from mockcampaign.check.probes import sql_probe
 from mockcampaign.check.probes.probe_making import close_probe
-from mockcampaign.check.probes.question import Question
-from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders, require_database
+from mockcampaign.check.probes.question import Found, Question, found_or_nothing
+from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_placeholders
+from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, StoreMissingError
 from mockcampaign.model import EventType
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.transport.inprocess import AsgiTransport
+from plugin_apps import App
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
@@ -221,19 +226,109 @@ def test_a_file_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "misspelt #1 ä.db"
     url = f"sqlite:///{path}"
     engine = engine_at(url)
-    with pytest.raises(
-        InvalidInputError, match=f"^SQL probe: no file {re.escape(str(path))}, allowed: the consumer's "
-    ):
-        require_database(engine)
-    with pytest.raises(CouldNotTellError, match=f"^probe query: no file {re.escape(str(path))}$"):
+    with pytest.raises(StoreMissingError, match=f"^probe query: no file {re.escape(str(path))}, although the consumer"):
         asked(engine, "SELECT 1 FROM events", (1, "a"))
     assert not path.exists()
     made = sqlalchemy.create_engine(url)
     filled(made)
-    require_database(engine)
     assert len(asked(engine, QUERY, (1, "a"), (1, "b"))) == 2
     made.dispose()
     engine.dispose()
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM events", "SELECT * FROM events WHERE mailing_id = :mailingId"])
+def test_a_table_that_does_not_exist_is_empty_until_something_was_acknowledged(engine: Any, query: str) -> None:
+    question, probe = Question(OPEN, NOW), SqlProbe(engine, query, (OPEN,), timeout=10_000)
+    question.add([{"clientId": 7, "mailingId": 1, "mailId": "a", "created": NOW}])
+    assert asyncio.run(found_or_nothing(probe.ask(question), acknowledged=False)) == []
+    assert probe.ask_here(question, acknowledged=False) == []
+    for ask in (
+        lambda: asyncio.run(found_or_nothing(probe.ask(question), acknowledged=True)),
+        lambda: probe.ask_here(question, acknowledged=True),
+    ):
+        with pytest.raises(
+            StoreMissingError, match=r"events.*, although the consumer has acknowledged events: correct "
+        ):
+            ask()
+    filled(engine)
+    assert len(probe.ask_here(question, acknowledged=False)) >= 2
+
+
+@pytest.mark.parametrize("query", ["SELECT nothing FROM events", "SELECT * FRM events"])
+def test_another_mistake_of_a_query_is_one_also_before_anything_was_acknowledged(engine: Any, query: str) -> None:
+    filled(engine)
+    probe = SqlProbe(engine, query, (OPEN,), timeout=10_000)
+    with pytest.raises(CouldNotTellError, match=r"^probe query: (?!.*although)"):
+        probe.ask_here(Question(OPEN, NOW), acknowledged=False)
+
+
+@pytest.mark.parametrize("settle", [0, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_check_reads_a_database_that_the_consumer_creates(tmp_path: Path, misspelt: Misspelt, settle: int) -> None:
+    def checked(url: str, query: str) -> list[str]:
+        settings = Settings(now=NOW, seed=1, rules=("stores-every-event",), probe_fields=FIELDS, settle=settle)
+        probe = SqlProbe(url, query, settings.shapes, timeout=10_000)
+        transport = AsgiTransport(LateDatabase(tmp_path / "shop.sqlite"))
+        try:
+            checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
+            return [one.outcome for one in asyncio.run(checking).rules]
+        finally:
+            probe.close()
+
+    with pytest.raises(StoreMissingError, match=misspelt.message(tmp_path)):
+        checked(misspelt.url(tmp_path), misspelt.query)
+    assert not (tmp_path / "shpo.sqlite").exists()
+    (tmp_path / "shop.sqlite").unlink()
+    assert checked(f"sqlite:///{tmp_path / 'shop.sqlite'}", QUERY_OF_OPENS) == ["pass"]
+
+
+@pytest.mark.slow
+def test_a_consumer_that_stores_later_may_create_its_table_later(tmp_path: Path) -> None:
+    app = LateDatabase(tmp_path / "shop.sqlite")
+
+    class Later:
+        """Reports a database as missing, three times after the consumer has acknowledged events."""
+
+        def __init__(self, probe: SqlProbe) -> None:
+            self._probe, self.selection, self.reports_events, self.missing = probe, probe.selection, True, 0
+
+        async def ask(self, question: Question | None = None) -> Found:
+            if self.missing < 3 and app.path.exists():
+                self.missing += 1
+                raise StoreMissingError("no file")
+            return await self._probe.ask(question)
+
+    settings = Settings(now=NOW, seed=1, rules=("stores-every-event",), probe_fields=FIELDS, settle=300)
+    with contextlib.closing(
+        SqlProbe(f"sqlite:///{app.path}", QUERY_OF_OPENS, settings.shapes, timeout=10_000)
+    ) as probe:
+        later = Later(probe)
+        checking = check("http://app/hook", transport=AsgiTransport(app), settings=settings, probe=later)
+        assert [one.outcome for one in asyncio.run(checking).rules] == ["pass"]
+    assert later.missing == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rejects", [2, 100])
+def test_a_database_that_was_never_there_is_no_violation_of_a_consumer_that_rejects(
+    tmp_path: Path, rejects: int
+) -> None:
+    class Rejecting(App):
+        """Rejects so many requests, and stores nothing."""
+
+        async def before_response(self) -> None:
+            self.status = 503 if len(self.scopes) < rejects else 200
+
+    settings = Settings(now=NOW, seed=1, rules=("acknowledgement", "batch", "redelivery"), examples=1)
+    probe = SqlProbe(f"sqlite:///{tmp_path / 'shpo.sqlite'}", QUERY_OF_OPENS, settings.shapes, timeout=10_000)
+    checking = check("http://app/hook", transport=AsgiTransport(Rejecting(503)), settings=settings, probe=probe)
+    try:
+        result = asyncio.run(checking)
+    finally:
+        probe.close()
+    needs = {rule.id for rule in CATALOGUE if set(rule.needs) & {"probe", "probe events"}}
+    reading = [one for one in result.rules if one.id in needs]
+    assert [(one.id, one.actual) for one in reading if one.outcome == "fail"] == []
 
 
 def test_only_an_engine_made_here_is_closed(tmp_path: Path) -> None:
@@ -243,7 +338,7 @@ def test_only_an_engine_made_here_is_closed(tmp_path: Path) -> None:
     held = engine.pool.checkedin()
     for given, left in ((engine, held), (url, 0)):
         probe = SqlProbe(given, "SELECT 1 AS mailId", (OPEN,), timeout=10_000)
-        assert len(probe.ask_here(Question(OPEN, NOW))) == 1
+        assert len(probe.ask_here(Question(OPEN, NOW), acknowledged=True)) == 1
         assert probe.engine.pool.checkedin() == 1
         close_probe(probe)
         assert probe.engine.pool.checkedin() == left

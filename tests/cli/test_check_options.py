@@ -17,6 +17,7 @@ import pytest
 
 import databases
 from endpoints import server_context
+from late_databases import FIELDS, MISSPELT, QUERY, LateDatabase, Misspelt
 from mockcampaign.check import examiner
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
@@ -251,6 +252,18 @@ def test_the_connections_to_a_database_are_closed(tmp_path: Path, url: str) -> N
     given = ("--probe-sql", f"sqlite:///{path}", "--probe-query", "SELECT 1 AS mailId", "--examples", "1")
     with databases.all_closed():
         assert command(f"{url}/hook", *given, "--rules", "stores-every-event") == 1
+
+
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_database_that_the_consumer_creates_need_not_exist(tmp_path: Path, misspelt: Misspelt) -> None:
+    given = ("--probe-fields", ",".join(FIELDS), "--rules", "stores-every-event")
+    with serve_in_thread(LateDatabase(tmp_path / "shop.sqlite")) as late:
+        with pytest.raises(CouldNotTellError, match=misspelt.message(tmp_path)):
+            command(late, "--probe-sql", misspelt.url(tmp_path), "--probe-query", misspelt.query, *given)
+        (tmp_path / "shop.sqlite").unlink()
+        url = f"sqlite:///{tmp_path / 'shop.sqlite'}"
+        assert command(late, "--probe-sql", url, "--probe-query", QUERY, *given) == 0
+    assert not (tmp_path / "shpo.sqlite").exists()
 
 
 @pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])

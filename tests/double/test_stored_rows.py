@@ -12,9 +12,10 @@ import pytest
 
 import databases
 import mockcampaign
+from late_databases import MISSPELT, QUERY, LateDatabase, Misspelt
 from mockcampaign.double.control.differences import explain_difference
 from mockcampaign.double.in_process import CampaignFixture
-from mockcampaign.errors import InvalidInputError, MisuseError
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, MisuseError
 from mockcampaign.model import KeyAuthentication
 from plugin_apps import App
 
@@ -224,6 +225,22 @@ def test_rows_of_a_query_are_events(tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="'DROP TABLE events' is no query that reads"):
             campaign.probe_sql(engine, "DROP TABLE events")
         engine.dispose()
+
+
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_database_that_the_consumer_creates_need_not_exist(tmp_path: Path, misspelt: Misspelt) -> None:
+    pytest.importorskip("sqlalchemy")
+    path = tmp_path / "shop.sqlite"
+    with mockcampaign.campaign(LateDatabase(path)) as campaign:
+        assert campaign.probe_sql(f"sqlite:///{path}", QUERY) == []
+        campaign.emit("open", count=3)
+        assert campaign.probe_sql(misspelt.url(tmp_path), misspelt.query) == []
+        campaign.run()
+        assert len(campaign.probe_sql(f"sqlite:///{path}", QUERY)) == 3
+        with pytest.raises(CouldNotTellError, match=misspelt.message(tmp_path)):
+            campaign.probe_sql(misspelt.url(tmp_path), misspelt.query)
+        campaign.assert_compliant()
+    assert not (tmp_path / "shpo.sqlite").exists()
 
 
 def test_a_comparison_with_rows_of_fewer_fields_says_how_to_compare_only_these(

@@ -19,6 +19,7 @@ import databases
 from conftest import Inner
 from consumers.flask_sqlite import make_app
 from foreign_shapes import CAPTURED, SHAPES
+from late_databases import FIELDS, MISSPELT, QUERY, LateDatabase, Misspelt
 from mockcampaign.check import examiner
 from mockcampaign.check.rules import durability
 from mockcampaign.cli.commands.check import CheckArguments
@@ -221,6 +222,23 @@ def test_the_connections_to_a_database_are_closed(campaign_check: CampaignCheck,
         campaign_check(
             app, probe_sql=query, rules=["stores-every-event"], allow=["stores-every-event"], examples=1, seed=1
         )
+
+
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_database_that_the_consumer_creates_need_not_exist(
+    campaign_check: CampaignCheck, tmp_path: Path, misspelt: Misspelt
+) -> None:
+    pytest.importorskip("sqlalchemy")
+    path = tmp_path / "shop.sqlite"
+    app = LateDatabase(path)
+    with pytest.raises(CouldNotTellError, match=misspelt.message(tmp_path)):
+        campaign_check(app, probe_sql=(misspelt.url(tmp_path), misspelt.query), rules=["stores-every-event"])
+    path.unlink()
+    report = campaign_check(
+        app, probe_sql=(f"sqlite:///{path}", QUERY), probe_fields=FIELDS, rules=["stores-every-event"]
+    )
+    assert [one.outcome for one in report.rules] == ["pass"]
+    assert not (tmp_path / "shpo.sqlite").exists()
 
 
 def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import databases
+from late_databases import MISSPELT, QUERY, LateDatabase, Misspelt
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.model import Outcome, Request
@@ -135,6 +136,23 @@ class Database:
 
     def close(self) -> None:
         self._table.close()
+
+
+@pytest.mark.parametrize("settle", ["0s", pytest.param("100ms", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_database_that_the_consumer_creates_need_not_exist(tmp_path: Path, misspelt: Misspelt, settle: str) -> None:
+    pytest.importorskip("sqlalchemy")
+
+    def violated_with(url: str, query: str, seed: int) -> list[str]:
+        probe = f'{{sql: "{url}", query: "{query}", settle: {settle}}}'
+        expected = "processed: exactly-once, fields: [mailId, created]"
+        return violated(plan_with(tmp_path, probe, expected), LateDatabase(tmp_path / "shop.sqlite"), seed)
+
+    with pytest.raises(CouldNotTellError, match=misspelt.message(tmp_path)):
+        violated_with(misspelt.url(tmp_path), misspelt.query, 1)
+    (tmp_path / "shop.sqlite").unlink()
+    assert violated_with(f"sqlite:///{tmp_path / 'shop.sqlite'}", QUERY, 2) == []
+    assert not (tmp_path / "shpo.sqlite").exists()
 
 
 def test_a_query_reads_the_stored_events(tmp_path: Path) -> None:

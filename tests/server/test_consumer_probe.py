@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from pytest_httpserver import HTTPServer
 from starlette.applications import Starlette
@@ -17,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import databases
+from late_databases import FIELDS, MISSPELT, QUERY, LateDatabase, Misspelt
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.samples.consumer import consumer_app, serve_consumer
-from mockcampaign.server.consumer_probe import ProbeOptions, consumer_probe
+from mockcampaign.server.consumer_probe import ProbeOptions
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.transport.wire import WireTransport
 from servers import running_server
@@ -130,7 +132,7 @@ def test_a_number_that_is_too_great_shows_nothing_and_one_that_is_too_small_a_lo
     }
 
 
-def test_a_database_that_has_gone_is_the_trouble_of_the_check(
+def test_a_database_that_is_not_there_is_the_trouble_of_the_check(
     database: tuple[str, ProbeOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, probe = database
@@ -141,14 +143,13 @@ def test_a_database_that_has_gone_is_the_trouble_of_the_check(
         await actual(transport)
 
     actual = WireTransport.aclose
-    with running_server(probe=probe) as server:
+    path = tmp_path / "gone.db"
+    with running_server(probe=msgspec.structs.replace(probe, sql=f"sqlite:///{path}")) as server:
         monkeypatch.setattr(WireTransport, "aclose", close)
-        path = tmp_path / "x.db"
-        path.unlink()
         started = server.control("POST", "/check", {"target": f"{url}/hook", "serverProbe": True}).json()
         checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
         assert (checked["status"], checked["verdict"], checked["findings"]) == ("ended", "could-not-tell", [])
-        assert checked["trouble"] == f"SQL probe: no file {path}, allowed: the consumer's database"
+        assert checked["trouble"].startswith(f"probe query: no file {path}, although the consumer has acknowledged")
         assert len(set(closed)) == 2
 
 
@@ -183,10 +184,33 @@ def test_wrong_options_are_one_line(options: ProbeOptions, message: str) -> None
         options.check()
 
 
-def test_a_database_that_is_missing_ends_the_server_before_it_serves(tmp_path: Path) -> None:
-    options = ProbeOptions(sql=f"sqlite:///{tmp_path / 'x.db'}", query="SELECT 1")
-    with pytest.raises(InvalidInputError, match=r"^SQL probe: no file .*x\.db, allowed: the consumer's database$"):
-        consumer_probe(options, WireTransport(), (), timeout=1_000)
+@pytest.mark.slow
+@pytest.mark.parametrize("misspelt", MISSPELT)
+def test_a_database_that_the_consumer_creates_need_not_exist(tmp_path: Path, misspelt: Misspelt) -> None:
+    path = tmp_path / "shop.sqlite"
+    right = ProbeOptions(sql=f"sqlite:///{path}", query=QUERY, fields=FIELDS)
+    wrong = ProbeOptions(sql=misspelt.url(tmp_path), query=misspelt.query, fields=FIELDS)
+    with serve_in_thread(LateDatabase(path)) as url:
+        for probe, verdict in ((wrong, "could-not-tell"), (right, "compliant")):
+            with running_server(probe=probe) as server:
+                server.activated(f"{url}/hook")
+                stored = server.control("GET", "/stored")
+                assert (stored.status_code, stored.json()["reported"]) == (200, 0)
+                server.control("POST", "/emit", {"type": "open", "count": 3})
+                server.advance("1m")
+                body = {"target": f"{url}/hook", "serverProbe": True, "rules": ["stores-every-event"]}
+                started = server.control("POST", "/check", body).json()
+                views = (
+                    server.control("GET", "/verdict").json(),
+                    server.control("POST", "/expect", {"consumer": {"processed": "exactly-once"}}).json(),
+                    server.control("GET", f"/checks/{started['id']}?wait=60s").json(),
+                )
+                for view in views:
+                    assert view["verdict"] == verdict
+                    assert verdict == "compliant" or re.search(misspelt.message(tmp_path), view["trouble"])
+                    assert all(one["outcome"] != "fail" for one in view["findings"])
+            path.unlink()
+    assert not (tmp_path / "shpo.sqlite").exists()
 
 
 def test_rows_that_name_no_mail_are_inconclusive(consumer: str) -> None:

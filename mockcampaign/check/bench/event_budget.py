@@ -23,6 +23,8 @@ class Paced:
         self._stopwatch = Stopwatch()
         self.requests = 0
         """Number of requests so far, without those of probes."""
+        self.has_acknowledged = False
+        """Whether the consumer has acknowledged any batch, or something in its place."""
 
     @property
     def faults(self) -> frozenset[type[Fault]]:
@@ -35,7 +37,9 @@ class Paced:
 
     async def send(self, request: Request) -> Outcome:
         self.requests += 1
-        return await self._transport.send(request)
+        outcome = await self._transport.send(request)
+        self.has_acknowledged = self.has_acknowledged or (outcome.accepted and request.method == "POST")
+        return outcome
 
     async def aclose(self) -> None:
         """Do nothing: the transport belongs to the caller of the check."""

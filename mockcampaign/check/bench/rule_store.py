@@ -12,12 +12,12 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.check.bench.context import CheckContext
 from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
-from mockcampaign.check.probes.question import Found, Question
+from mockcampaign.check.probes.question import Found, Question, found_or_nothing
 from mockcampaign.check.probes.shown_fields import ShownFields
 from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
 from mockcampaign.check.probes.stored_list import StoredList, events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
-from mockcampaign.errors import CouldNotTellError
+from mockcampaign.errors import CouldNotTellError, StoreMissingError
 from mockcampaign.judging.consumer_store import Probe, canonical
 from mockcampaign.judging.difference import Difference, difference
 from mockcampaign.judging.fact import Needs
@@ -46,6 +46,7 @@ class RuleStore:
     def __init__(self, context: CheckContext, campaign: Campaign, ledger: Ledger) -> None:
         self.probe: StoreProbe | None = context.probe
         self._incidents = context.incidents
+        self._transport = context.transport
         self.state: StateSource | None = context.state
         self.shown_fields = context.shown_fields
         self._campaign = campaign
@@ -124,9 +125,10 @@ class RuleStore:
         if self._reading is not None:
             return self._reading
         try:
-            found = await probe.ask(question)
+            found = await found_or_nothing(probe.ask(question), acknowledged=self._transport.has_acknowledged)
         except CouldNotTellError as error:
-            if self._incidents.probe_worked:
+            # What is missing may have been missing from the beginning: then it was taken for an empty store.
+            if self._incidents.probe_worked and not isinstance(error, StoreMissingError):
                 raise ProbeFailedError(str(error)) from None
             raise
         self._incidents.probe_worked = True
@@ -294,7 +296,15 @@ class RuleStore:
         agreeing = self._settle // AGREEING_PART if self._is_redelivered() else 0
         while True:
             # Differences are compared, not rows: rows may contain what changes by itself, such as their age.
-            found, stored = await look()
+            try:
+                found, stored = await look()
+            except StoreMissingError:
+                # A consumer that stores later may create its table later, too.
+                if waited >= self._settle:
+                    raise
+                waited += SETTLE_POLL
+                await pause(SETTLE_POLL)
+                continue
             if self._settle == 0 or (found == before and waited >= (self._settle if found else agreeing)):
                 break
             waited = waited + SETTLE_POLL if found == before else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mockcampaign.check.probes.sql_probe import SqlProbe, require_database
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.check.probes.store_probe import CommandProbe, StoreProbe, UrlProbe
 from mockcampaign.judging.consumer_store import WHOLE, Probe
 from mockcampaign.shape.shape import Shape
@@ -26,12 +26,10 @@ def make_probe(
     count: str | None = None,
     shapes: Sequence[Shape] = (),
     timeout: int,
-    is_running: bool = True,
 ) -> StoreProbe | None:
     """Return the probe, or None without one. Its end is `close_probe`. `timeout` is in milliseconds.
 
-    `shapes` say to which fields the columns of a query belong. Raises `InvalidInputError` for a database that does not
-    exist, unless the consumer may still create it (`is_running` is False).
+    `shapes` say to which fields the columns of a query belong. A database need not exist yet.
     """
     selected = None if count is not None else events or WHOLE
     if url is not None:
@@ -39,10 +37,7 @@ def make_probe(
     if command is not None:
         return CommandProbe(command, events=selected, count=count, timeout=timeout)
     if sql is not None and query is not None:
-        probe = SqlProbe(sql, query, shapes, timeout=timeout)
-        if is_running:
-            require_database(probe.engine)
-        return probe
+        return SqlProbe(sql, query, shapes, timeout=timeout)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from mockcampaign.check.probes.stored_list import events_of, mail_of
+from mockcampaign.errors import StoreMissingError
 from mockcampaign.shape.field import Event, Role, Value
 from mockcampaign.shape.moment import write_moment
 from mockcampaign.shape.placeholders import CLIENT_ID, MAIL_IDS, MAILING_ID, SINCE, Placeholder
@@ -29,6 +30,20 @@ Found = list[Any] | int
 """The stored events, with whatever else is stored among them, or only their number."""
 
 Reply = TypeVar("Reply")
+
+
+async def found_or_nothing(asking: Awaitable[Found], *, acknowledged: bool) -> Found:
+    """Return what a probe reports. Raise as the probe does.
+
+    Many consumers create their database at their first request. So one that is missing has nothing stored, until the
+    consumer has `acknowledged` events.
+    """
+    try:
+        return await asking
+    except StoreMissingError:
+        if acknowledged:
+            raise
+        return []
 
 
 class Part(msgspec.Struct, frozen=True):

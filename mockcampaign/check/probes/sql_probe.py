@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from mockcampaign.check.probes.question import Found, Question, Selection, Values
-from mockcampaign.errors import CouldNotTellError, InvalidInputError
+from mockcampaign.check.probes.question import Found, Question, Selection, Values, found_or_nothing
+from mockcampaign.errors import CouldNotTellError, InvalidInputError, StoreMissingError
 from mockcampaign.masking import Masking
 from mockcampaign.shape.field import Event, EventField, Role, with_value
 from mockcampaign.shape.moment import write_moment
@@ -86,13 +86,17 @@ class SqlProbe:
     async def ask(self, question: Question | None = None) -> Found:
         return await self.selection.stored(question)
 
-    def ask_here(self, question: Question) -> list[Event]:
-        """Return the rows that `ask` returns, without an event loop. The query runs in this thread."""
+    def ask_here(self, question: Question, *, acknowledged: bool) -> list[Event]:
+        """Return the rows that `ask` returns, without an event loop. The query runs in this thread.
+
+        A database that is missing is judged as by `found_or_nothing`.
+        """
 
         async def fetch(values: Values) -> list[Event]:
             return self._events(values)
 
-        asking = Selection(self.selection.placeholders, fetch).stored(question)
+        stored = Selection(self.selection.placeholders, fetch).stored(question)
+        asking = found_or_nothing(stored, acknowledged=acknowledged)
         try:
             asking.send(None)  # which runs to the end, because nothing in it waits for a loop
         except StopIteration as done:
@@ -140,7 +144,9 @@ class SqlProbe:
                 return list(result.keys()), [tuple(row) for row in result]
         except DBAPIError as error:
             if missing := _missing_file(self.engine.url):
-                raise CouldNotTellError(f"probe query: no file {missing}") from None
+                raise StoreMissingError(_missing(f"no file {missing}", "file", "the path")) from None
+            if error.orig is not None and _is_missing_table(self.engine.dialect.name, error.orig):
+                raise StoreMissingError(_missing(self._said(error.orig), "table", "the query or the URL")) from None
             # Each database has its own words, and codes, for a query that it has ended.
             raise (
                 self._too_slow() if watch.milliseconds >= self._timeout else self._trouble(error.orig or error)
@@ -164,9 +170,13 @@ class SqlProbe:
         return CouldNotTellError(f"probe query: still running after {self._timeout} ms")
 
     def _trouble(self, error: BaseException) -> CouldNotTellError:
+        return CouldNotTellError(f"probe query: {self._said(error)}")
+
+    def _said(self, error: BaseException) -> str:
+        """Return the words of the database in one line, without a secret."""
         lines = [str(one) for one in error.args if isinstance(one, str)] or [str(error)]
         message = " ".join(lines[-1].split("\n")[0].split()).strip('()"')
-        return CouldNotTellError(f"probe query: {short(self._masking.text(message), 200)}")
+        return short(self._masking.text(message), 200)
 
     def _field_of(self, column: str) -> EventField | None:
         """Return the field of events to which a column belongs: by its name in any spelling, or by its role."""
@@ -268,12 +278,6 @@ def engine_at(url: str) -> Engine:
     return engine
 
 
-def require_database(engine: Engine) -> None:
-    """Raise `InvalidInputError` if the database of an engine made here is a file that does not exist."""
-    if missing := _missing_file(engine.url):
-        raise InvalidInputError(f"SQL probe: no file {missing}, allowed: the consumer's database")
-
-
 def _not_created(url: URL) -> URL:
     """Return the URL so that SQLite does not make a file that is missing."""
     path = url.database
@@ -290,6 +294,26 @@ def _missing_file(url: URL) -> str | None:
         return None
     path = url2pathname(urlsplit(url.database).path)
     return None if Path(path).exists() else path
+
+
+def _is_missing_table(dialect: str, error: BaseException) -> bool:
+    """Return whether a driver reports that a query reads a table that does not exist."""
+    match dialect:
+        case "sqlite":
+            return "no such table" in str(error)  # its code stands for any mistake in a query
+        case "postgresql":
+            return "42P01" in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None))
+        case "mysql" | "mariadb":
+            return error.args[:1] == (1146,)
+        case _:
+            return False
+
+
+def _missing(what: str, made: str, named: str) -> str:
+    return (
+        f"probe query: {what}, although the consumer has acknowledged events: correct {named} if it is wrong, or let "
+        f"the consumer create the {made} before it responds"
+    )
 
 
 def _event(columns: Iterable[tuple[str, EventField | None, Any]]) -> Event:

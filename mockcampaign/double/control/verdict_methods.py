@@ -87,7 +87,7 @@ class VerdictMethods(SessionMethods):
         `engine` is a synchronous one of SQLAlchemy, or the URL of a database; the query runs in this thread, and
         changes nothing. Columns belong to the fields of events by their names, in any spelling, or by their roles.
         `:clientId`, `:mailingId`, `:mailIds` and `:since` in the query select the events of this test; those of others
-        are not compared.
+        are not compared. Before the consumer has acknowledged events, its database need not exist.
 
         Raises `InvalidInputError` for a query that does not read, and `CouldNotTellError` if it fails or takes longer
         than an attempt may.
@@ -100,7 +100,7 @@ class VerdictMethods(SessionMethods):
         for entry in session.view.ledger.happened:
             question.add(map(json_text.decode, entry.events), campaign.shape(entry.type))
         with contextlib.closing(SqlProbe(engine, query, shapes, timeout=campaign.policy.timeout)) as probe:
-            return probe.ask_here(question)
+            return probe.ask_here(question, acknowledged=session.view.ledger.deliveries.delivered > 0)
 
     @in_home
     def violations(self) -> list[Finding]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from mockcampaign import json_text
 from mockcampaign.campaign import Campaign
-from mockcampaign.check.probes.question import Found, Question
+from mockcampaign.check.probes.question import Found, Question, found_or_nothing
 from mockcampaign.engine.journal import Attempted, Entry, Happened, serial_ranges
 from mockcampaign.engine.outbox import Attempt
 from mockcampaign.errors import CouldNotTellError
@@ -54,12 +54,17 @@ async def read_store(consumer: ConsumerProbe, campaign: Campaign) -> StoreReadin
     try:
         selects = bool(consumer.probe.selection.placeholders)
         question = await asyncio.to_thread(_question, asked, campaign) if selects else None
-        found = await consumer.probe.ask(question)
+        found = await found_or_nothing(consumer.probe.ask(question), acknowledged=_any_acknowledged(asked, campaign))
     except CouldNotTellError as error:
         # The message may quote the consumer, and so a secret.
         raise CouldNotTellError(campaign.masking.text(str(error))) from None
     entries = _as_asked(asked, position, campaign)
     return await asyncio.to_thread(_compared, entries, found, consumer.fields, campaign)
+
+
+def _any_acknowledged(asked: Iterable[Entry], campaign: Campaign) -> bool:
+    """Return whether the consumer may have acknowledged events, as far as the journal still shows."""
+    return campaign.journal.dropped > 0 or any(isinstance(one, Attempted) and one.outcome.accepted for one in asked)
 
 
 def _as_asked(asked: list[Entry], position: int, campaign: Campaign) -> list[Entry]:
