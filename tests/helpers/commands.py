@@ -41,6 +41,20 @@ def mockcampaign(*arguments: str, folder: Path, **environment: str) -> subproces
     )
 
 
+def started(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str] | forked_commands.ForkedCommand:
+    """Return the running command, with its output and errors in `stdout`."""
+    if forked_commands.IS_SUPPORTED and not forked_commands.changes_the_interpreter(environment):
+        return forked_commands.start(list(arguments), folder, {**os.environ, **environment})
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "mockcampaign", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def written(folder: Path, *changes: tuple[str, str]) -> Path:
     text = SCENARIO
     for old, new in changes:

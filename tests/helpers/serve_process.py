@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
+
+from commands import started
+from forked_commands import ForkedCommand
 
 END_SECONDS_MAX = 2
 
@@ -20,17 +21,17 @@ END_SECONDS_MAX = 2
 class Serving:
     """A running `mockcampaign serve`."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | ForkedCommand) -> None:
         self.process = process
         assert process.stdout is not None
-        self._output = process.stdout
-        self.said = self.lines(7)
+        self.said: list[str] = []
+        """What it says at its start, to the line about its state."""
+        for line in process.stdout:
+            self.said.append(line.rstrip("\n"))
+            if line.startswith("  state "):
+                break
         found = re.search(r"(https?://\S+)/docs", "\n".join(self.said))
         self.url = "" if found is None else found[1]
-
-    def lines(self, count: int) -> list[str]:
-        """Return the next lines that it says."""
-        return [self._output.readline().rstrip("\n") for _ in range(count)]
 
     def end(self, number: int = signal.SIGTERM) -> str:
         """What it says at its end."""
@@ -41,14 +42,7 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(*arguments: str, folder: Path, **environment: str) -> Iterator[Serving]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mockcampaign", "serve", *arguments],
-        cwd=folder,
-        env={**os.environ, "MOCKCAMPAIGN_SERVE_PORT": "0", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = started("serve", *arguments, folder=folder, MOCKCAMPAIGN_SERVE_PORT="0", **environment)
     try:
         yield Serving(process)
     finally:

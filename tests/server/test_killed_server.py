@@ -288,9 +288,9 @@ def test_a_journal_of_a_killed_server_is_evidence(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_start_line_says_what_is_kept_and_which_password_is_valid(tmp_path: Path) -> None:
     with serving("--virtual", folder=tmp_path) as server:
-        assert "in memory only" in server.lines(1)[0]
+        assert "in memory only" in server.said[-1]
     with serving("--virtual", "--state", "kept", folder=tmp_path) as server:
-        assert server.lines(1)[0].split()[:3] == ["state", "kept", "keeps"]
+        assert server.said[-1].split()[:3] == ["state", "kept", "keeps"]
         assert f"password {DEFAULT_PASSWORD}" in server.said[2]
         assert control(server, "/users/rotate", {"password": "n3w", "after": "0s"}).ok
         server.process.kill()
