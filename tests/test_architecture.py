@@ -90,7 +90,7 @@ LEVELS = {
     "locust": "__init__",
     "judging": """
         consumer_store equivalents recorded serials situation < fact < finding ledger responses
-        < diagnosis evidence journal_rules verdict < difference earlier
+        < diagnosis evidence journal_rules verdict < difference earlier failures
     """,
     "judging.earlier": "comparison < baseline",
     "judging.responses": "__init__ in_front rejections response_body",

@@ -72,10 +72,13 @@ def _times(attempts: Iterable[Attempted]) -> Counter[str]:
     """Return how many attempts had which outcome."""
     times: Counter[str] = Counter()
     for entry in attempts:
-        what = entry.outcome.describe()
-        if entry.faults:
-            what += f" (declared: {', '.join(dict.fromkeys(entry.faults))})"
-        elif isinstance(entry.outcome, Responded):
-            what = f"the consumer {what}"
-        times[what] += entry.count
+        times[described(entry)] += entry.count
     return times
+
+
+def described(entry: Attempted) -> str:
+    """Return how attempts ended, and what somebody had declared for them."""
+    what = entry.outcome.describe()
+    if entry.faults:
+        return f"{what} (declared: {', '.join(dict.fromkeys(entry.faults))})"
+    return f"the consumer {what}" if isinstance(entry.outcome, Responded) else what

@@ -1,4 +1,4 @@
-"""The journal as lines that a person reads, one for each run of equal attempts."""
+"""The journal as lines that a person reads, one for each run of equal attempts; what failed, in a few sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from mockcampaign.durations import format_duration
+from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.journal import (
     Attempted,
@@ -34,8 +34,10 @@ from mockcampaign.engine.journal import (
     serials_in,
 )
 from mockcampaign.faults import OUTAGES
+from mockcampaign.judging.failures import FailedAttempts, Failures, PastOutage
 from mockcampaign.model import describe_measured
 from mockcampaign.report import sentences
+from mockcampaign.text import counted, few
 
 WEBHOOK_ID = "webhookId"
 """Name of a webhook's id in the path of a call."""
@@ -48,6 +50,13 @@ NEAR_FAILURE = 3
 
 CONTEXT_LINES = 4
 """How many lines an excerpt shows before and after a line that is evidence."""
+
+
+NOTES_MAX = 20
+"""How many webhooks, and how many outages, have a sentence of their own."""
+
+OUTCOMES_MAX = 5
+"""How many kinds of outcomes a sentence names."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,3 +340,49 @@ def _span(first: int, last: int) -> str:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
+
+
+def failure_notes(failures: Failures) -> tuple[str, ...]:
+    """Return the outages and then the failed attempts, the newest ones if there are too many."""
+    outages = [_outage(one) for one in failures.outages]
+    attempts = [f"webhook {number}: {_failed(one)}" for number, one in failures.attempts.items()]
+    return (*_newest_of(outages, "earlier outage"), *_newest_of(attempts, "other webhook with failed attempts"))
+
+
+def _newest_of(notes: list[str], noun: str) -> list[str]:
+    left_out = len(notes) - NOTES_MAX
+    if left_out <= 0:
+        return notes
+    plural = noun if left_out == 1 else noun.replace("outage", "outages").replace("webhook", "webhooks")
+    return [f"not shown: {left_out:,} {plural}", *notes[-NOTES_MAX:]]
+
+
+def _outage(outage: PastOutage) -> str:
+    whose = few([f"webhook {number}" for number in outage.webhook_ids]) or "every webhook"
+    early = "".join(
+        f", for webhook {number} until {format_moment(until)}"
+        for number, until in outage.ended.items()
+        if until < outage.until
+    )
+    lasted = f"{format_moment(outage.at)} until {format_moment(outage.until)}"
+    return f"declared outage ({outage.kind}) of {whose} from {lasted}{early}"
+
+
+def _failed(attempts: FailedAttempts) -> str:
+    of = f"{attempts.failed:,} of {counted(attempts.attempts, 'attempt')} failed"
+    if attempts.simulated:
+        of += f" ({attempts.simulated:,} simulated)"
+    kinds = [f"{what}, in {count:,}" for what, count in attempts.outcomes.most_common(OUTCOMES_MAX)]
+    left = attempts.failed - sum(count for _, count in attempts.outcomes.most_common(OUTCOMES_MAX))
+    kinds += [f"otherwise, in {left:,}"] if left else []
+    are = "is" if attempts.waiting == 1 else "are"
+    waited = f"up to {counted(attempts.waiting_max, 'event')} waited, and {attempts.waiting:,} {are} pending now"
+    return f"{of}, {_periods_of(attempts)}: {'; '.join(kinds)}; {waited}"
+
+
+def _periods_of(attempts: FailedAttempts) -> str:
+    first, last = format_moment(attempts.first_at), format_moment(attempts.last_at)
+    if attempts.first_at == attempts.last_at:
+        return f"at {first}"
+    periods = "" if attempts.periods == 1 else f"in {attempts.periods:,} periods "
+    return f"{periods}from {first} to {last} ({format_duration(attempts.last_at - attempts.first_at)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from builders import CLIENT, START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Requested, Verified
+from mockcampaign.judging.failures import FailedAttempts, Failures, PastOutage
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
-from mockcampaign.report.timeline import Line, excerpt, folded, timeline
+from mockcampaign.report.timeline import NOTES_MAX, OUTCOMES_MAX, Line, excerpt, failure_notes, folded, timeline
 
 
 def test_what_is_sent_outside_the_delivery_rules_has_lines_too() -> None:
@@ -214,3 +216,77 @@ def test_lines_around_a_failure_are_not_folded() -> None:
         ("batch of 1", "200"),
         ("18 open events over time, 18 batches of 1", "200"),
     ]
+
+
+HOUR = 3_600_000
+
+
+def failed(**changed: Any) -> FailedAttempts:
+    found = FailedAttempts(
+        attempts=6,
+        failed=2,
+        periods=1,
+        first_at=START,
+        last_at=START + HOUR,
+        outcomes=Counter({"the consumer responded 503": 2}),
+        waiting_max=250,
+    )
+    return msgspec.structs.replace(found, **changed)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [
+        (
+            failed(),
+            "webhook 7: 2 of 6 attempts failed, from 2001-09-09T01:46:40.000Z to 2001-09-09T02:46:40.000Z (1h): "
+            "the consumer responded 503, in 2; up to 250 events waited, and 0 are pending now",
+        ),
+        (
+            failed(failed=1, attempts=1, last_at=START, outcomes=Counter(a=1), waiting=1, waiting_max=1),
+            "webhook 7: 1 of 1 attempt failed, at 2001-09-09T01:46:40.000Z: a, in 1; "
+            "up to 1 event waited, and 1 is pending now",
+        ),
+        (
+            failed(failed=8_640, attempts=8_646, simulated=8_000, periods=3, outcomes=Counter(a=8_639, b=1)),
+            "webhook 7: 8,640 of 8,646 attempts failed (8,000 simulated), in 3 periods from 2001-09-09T01:46:40.000Z "
+            "to 2001-09-09T02:46:40.000Z (1h): a, in 8,639; b, in 1; up to 250 events waited, and 0 are pending now",
+        ),
+    ],
+)
+def test_failed_attempts_in_words(attempts: FailedAttempts, said: str) -> None:
+    assert failure_notes(Failures(attempts={7: attempts}, outages=())) == (said,)
+
+
+def test_rare_outcomes_are_counted_together() -> None:
+    outcomes = Counter({f"reason {number}": 10 - number for number in range(OUTCOMES_MAX + 2)})
+    [said] = failure_notes(Failures(attempts={7: failed(failed=outcomes.total(), outcomes=outcomes)}, outages=()))
+    assert "reason 4, in 6; otherwise, in 9; up to" in said
+
+
+@pytest.mark.parametrize(
+    ("webhook_ids", "ended", "said"),
+    [
+        ((), {}, "of every webhook from 2001-09-09T01:46:40.000Z until 2001-09-09T02:46:40.000Z"),
+        ((1, 2), {}, "of webhook 1 and webhook 2 from 2001-09-09T01:46:40.000Z until 2001-09-09T02:46:40.000Z"),
+        (
+            (),
+            {2: START + 1},
+            "of every webhook from 2001-09-09T01:46:40.000Z until 2001-09-09T02:46:40.000Z, for webhook 2 until "
+            "2001-09-09T01:46:40.001Z",
+        ),
+        ((2,), {2: START + HOUR}, "of webhook 2 from 2001-09-09T01:46:40.000Z until 2001-09-09T02:46:40.000Z"),
+    ],
+)
+def test_outages_in_words(webhook_ids: tuple[int, ...], ended: dict[int, int], said: str) -> None:
+    outage = PastOutage(kind="refused", webhook_ids=webhook_ids, at=START, until=START + HOUR, ended=ended)
+    assert failure_notes(Failures(attempts={}, outages=(outage,))) == (f"declared outage (refused) {said}",)
+
+
+def test_of_many_the_newest_are_told_and_the_others_counted() -> None:
+    outage = PastOutage(kind="refused", webhook_ids=(), at=START, until=START + HOUR, ended={})
+    webhooks = {number: failed() for number in range(NOTES_MAX + 1)}
+    said = failure_notes(Failures(attempts=webhooks, outages=(outage,) * (NOTES_MAX + 2)))
+    assert len(said) == 2 * NOTES_MAX + 2
+    assert said[0] == "not shown: 2 earlier outages"
+    assert said[NOTES_MAX + 1] == "not shown: 1 other webhook with failed attempts"

@@ -9,6 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from mockcampaign.durations import format_moment
 from mockcampaign.engine.journal import Happened
 from mockcampaign.samples.consumer import serve_consumer
 from mockcampaign.server.consumer_probe import ProbeOptions
@@ -106,9 +107,41 @@ def test_events_that_are_pending_after_rejections_are_inconclusive() -> None:
     assert (after["verdict"], after["trouble"]) == ("compliant", None)
 
 
+def test_what_was_retried_is_in_the_notes() -> None:
+    with serve_consumer() as url, running_server() as server:
+        server.activated(f"{url}/hook")
+        server.control("POST", "/emit", {"type": "open", "count": 250})
+        server.advance("1m")
+        assert verdict(server)["notes"] == []
+        [webhook] = server.state()["webhooks"]
+        began = format_moment(server.state()["now"])
+        server.control("POST", "/outages", {"for": "2d"})
+        server.control("POST", "/emit", {"type": "open", "count": 250})
+        server.advance("1d")
+        ended = format_moment(server.state()["now"])
+        server.control("DELETE", "/outages")
+        server.advance("1m")
+        found, expected_too = verdict(server), expected(server, {"open": {"delivered": 500}})
+        attempts = server.state()["deliveries"]["attempts"]
+    outage, retried = found["notes"]
+    assert expected_too["notes"] == found["notes"]
+    assert outage == f"declared outage (refused) of every webhook from {began} until {ended}"
+    whose, _, said = retried.partition(": ")
+    assert whose == f"webhook {webhook['id']}"
+    failed = attempts - 6
+    assert said == (
+        f"{failed:,} of {attempts:,} attempts failed, from {began} to {ended} (1d): connection refused "
+        f"(declared: refused), in {failed:,}; up to 250 events waited, and 0 are pending now"
+    )
+    judged = {one["id"]: one["actual"] for one in found["findings"]}
+    assert judged["responds-200"] == f"All 6 attempts that got a response comply; {failed:,} others got no response"
+
+
 def test_discarded_events_violate_nothing_but_are_named_and_listed() -> None:
     with serve_consumer() as url, running_server(probe=probe_of(url)) as server:
-        assert delivered(server, url, 10)["notes"] == []
+        [lost] = delivered(server, url, 10)["notes"]
+        assert "1 of 2 attempts failed, at " in lost
+        assert lost.endswith("(declared: lost-ack), in 1; up to 10 events waited, and 0 are pending now")
         server.control("POST", "/outages", {"for": "4d"})
         server.control("POST", "/emit", {"type": "open", "count": 250})
         server.advance("3d")
@@ -116,7 +149,7 @@ def test_discarded_events_violate_nothing_but_are_named_and_listed() -> None:
         found = verdict(server)
         assert (found["verdict"], found["trouble"]) == ("compliant", None)
         why = "discarded 3d after creation, as Campaign had received no 200: see GET /__mockcampaign/discarded"
-        assert found["notes"] == [f"250 events were {why}"]
+        assert found["notes"][-1] == f"250 events were {why}"
 
         pages = [server.control("GET", f"/discarded{query}").json() for query in ("", "?after=200", "?after=250")]
         assert [page["discarded"] for page in pages] == [250, 250, 250]

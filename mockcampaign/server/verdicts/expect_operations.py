@@ -21,7 +21,7 @@ from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import CustomField
 from mockcampaign.server.verdicts.store_reading import HOW_TO_SELECT, StoreReading, read_store, shapes_of
-from mockcampaign.server.verdicts.verdict_operations import VerdictView, discard_notes, dropped_trouble, masked
+from mockcampaign.server.verdicts.verdict_operations import VerdictView, dropped_trouble, masked, notes_on
 from mockcampaign.server.verdicts.verdict_views import finding_views
 from mockcampaign.text import few
 
@@ -83,7 +83,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     dropped = campaign.journal.dropped
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
-    findings, ledger, unrecognised = await asyncio.to_thread(
+    findings, ledger, unrecognised, notes = await asyncio.to_thread(
         _judged, campaign, entries, [_with_fields(one, fields) for one in probed], webhook_ids, reading
     )
     findings, trouble = masked(findings, campaign), trouble or unrecognised or dropped_trouble(dropped)
@@ -91,7 +91,7 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
         verdict=verdict_on(findings, trouble, strict=False),
         trouble=trouble,
         findings=finding_views(findings),
-        notes=discard_notes(ledger, campaign.policy.event_age_max),
+        notes=tuple(map(campaign.masking.text, notes)),
         deliveries=ledger.deliveries,
         dropped=dropped,
     )
@@ -146,8 +146,8 @@ def _judged(
     expectations: Sequence[Expectation],
     webhook_ids: Mapping[str, int],
     reading: StoreReading | None,
-) -> tuple[list[Finding], Ledger, str | None]:
-    """Return the findings, the ledger, and why expectations of the store cannot be judged, or None."""
+) -> tuple[list[Finding], Ledger, str | None, tuple[str, ...]]:
+    """Return the findings, the ledger, why expectations of the store cannot be judged, or None, and notes."""
     from mockcampaign.scenario.judge import finding, unrecognised_for
     from mockcampaign.scenario.plan import ConsumerExpected
 
@@ -173,7 +173,8 @@ def _judged(
         for one in expectations
         if one not in unrecognised
     ]
-    return found, ledger, next(iter(unrecognised.values()), None)
+    notes = notes_on(entries, ledger, campaign.policy.event_age_max)
+    return found, ledger, next(iter(unrecognised.values()), None), notes
 
 
 def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:

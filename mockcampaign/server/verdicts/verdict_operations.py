@@ -14,10 +14,12 @@ from mockcampaign.durations import format_duration
 from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
 from mockcampaign.judging.earlier.baseline import Known, marked
+from mockcampaign.judging.failures import failures_of
 from mockcampaign.judging.finding import Finding
 from mockcampaign.judging.journal_rules import JOURNAL_RULES
 from mockcampaign.judging.ledger import DeliveryCounts, Ledger
 from mockcampaign.judging.verdict import Verdict, verdict_on
+from mockcampaign.report.timeline import failure_notes
 from mockcampaign.server.http.operation import CONTROL_TAG, INTERRUPTIONS, Call, Operation
 from mockcampaign.server.http.request_fields import Flag, TextList, about
 from mockcampaign.server.verdicts.store_reading import read_store
@@ -52,7 +54,8 @@ class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
     """Why the verdict is inconclusive although nothing is violated."""
     findings: list[FindingView]
     notes: tuple[str, ...]
-    """Facts that violate no rule, such as that events were discarded."""
+    """Facts that violate no rule: which attempts failed, when, how, and how many events waited; which outages were
+    declared; and that events were discarded."""
     deliveries: DeliveryCounts
     dropped: int
     """Number of the oldest journal entries, which the server has dropped, so that they are not judged."""
@@ -79,7 +82,8 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         except CouldNotTellError as error:
             trouble = str(error)
     dropped = campaign.journal.dropped
-    (rules, _, inconclusive), ledger = await asyncio.to_thread(_judged, list(campaign.journal.entries))
+    entries = list(campaign.journal.entries)
+    (rules, _, inconclusive), ledger, notes = await asyncio.to_thread(_judged, entries, campaign.policy.event_age_max)
     known = tuple(map(Known, allow))
     findings = [marked(finding, known) for finding in (*rules, *masked(stored, campaign))]
     trouble = trouble or dropped_trouble(dropped) or inconclusive
@@ -87,7 +91,7 @@ async def _verdict(call: Call, query: VerdictQuery) -> VerdictView:
         verdict=verdict_on(findings, trouble, strict=query.strict is Flag.TRUE),
         trouble=trouble,
         findings=finding_views(findings),
-        notes=discard_notes(ledger, campaign.policy.event_age_max),
+        notes=tuple(map(campaign.masking.text, notes)),
         deliveries=ledger.deliveries,
         dropped=dropped,
     )
@@ -106,13 +110,19 @@ def dropped_trouble(dropped: int) -> str | None:
     return f"the server has dropped the oldest {what} of its journal, which may show more, allowed: a reset in between"
 
 
-def _judged(entries: Sequence[Entry]) -> tuple[Judged, Ledger]:
+def _judged(entries: Sequence[Entry], event_age_max: int) -> tuple[Judged, Ledger, tuple[str, ...]]:
     from mockcampaign.scenario.judge_journal import judge_journal
 
-    return judge_journal(None, entries), Ledger.of(entries)
+    ledger = Ledger.of(entries)
+    return judge_journal(None, entries), ledger, notes_on(entries, ledger, event_age_max)
 
 
-def discard_notes(ledger: Ledger, event_age_max: int) -> tuple[str, ...]:
+def notes_on(entries: Sequence[Entry], ledger: Ledger, event_age_max: int) -> tuple[str, ...]:
+    """Return what violates no rule, but may be missed: failed attempts, outages and discarded events."""
+    return *failure_notes(failures_of(entries)), *_discard_notes(ledger, event_age_max)
+
+
+def _discard_notes(ledger: Ledger, event_age_max: int) -> tuple[str, ...]:
     """Return a sentence for each reason for which events were discarded: no rule is violated, but they are gone."""
     numbers = Counter[str]()
     for account in ledger.accounts.values():
@@ -141,8 +151,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         id="verdict",
         title="Judge the consumer by what was delivered so far",
         description="By the rules that every journal shows, and by the events that the consumer has stored if the "
-        "server was started with a probe. Events that were discarded violate no rule; `notes` counts them. The status "
-        "is 200 whatever the verdict.",
+        "server was started with a probe. `notes` says what violates no rule: which attempts failed, when, how, and "
+        "how many events waited; which outages were declared; and how many events were discarded. The status is 200 "
+        "whatever the verdict.",
         tag=CONTROL_TAG,
         method="GET",
         path="/verdict",
