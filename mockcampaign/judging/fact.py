@@ -313,6 +313,10 @@ class FieldsAltered(Fact, frozen=True, kw_only=True):
     """Fields whose stored values differ from the ones that were sent."""
 
     changes: tuple[FieldChange, ...]
+    absent: tuple[str, ...] = ()
+    """Names of altered fields that no stored event has."""
+    kept: tuple[str, ...] = ()
+    """Names of the fields that every stored event has, if there are any that none has."""
 
     @property
     def identity(self) -> str:

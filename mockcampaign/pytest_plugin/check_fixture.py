@@ -36,7 +36,7 @@ from mockcampaign.pytest_plugin.application_log import shortened_log
 from mockcampaign.pytest_plugin.campaign_settings import baseline_of, settings_of
 from mockcampaign.pytest_plugin.check_options import CheckOptions, check_settings
 from mockcampaign.pytest_plugin.results import add_results
-from mockcampaign.report.advice import explaining
+from mockcampaign.report.advice import explaining, fields_kept
 from mockcampaign.report.check_text import check_lines, headline_lines, scenario_file
 from mockcampaign.text import counted, few, kind_of, printable
 from mockcampaign.transport.address import Routes, check_resolved, routes_to
@@ -253,7 +253,9 @@ class CampaignCheck:
         hazards, skipped = list(_hazards(result, failed)), list(_skipped(result))
         command = explaining(result.rules)
         explained = [] if command is None else [f"  {command} explains the rule"]
-        end = [*_not_reached(not_reached), *hazards, *skipped, *_headline(result), *explained]
+        kept = fields_kept(failed)
+        fewer = [f"  probe_fields={list(kept)} compares only the fields that the consumer stores"] if kept else []
+        end = [*_not_reached(not_reached), *hazards, *skipped, *_headline(result), *explained, *fewer]
         if (hazards or skipped) and not (failed or trouble):
             self._request.node.add_report_section("call", "campaign_check", "\n".join(end))
         subtests = self._subtests()

@@ -234,6 +234,8 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
             yield from _of_changes(_changes(examples))
         case FieldsAltered(changes=changes):
             yield from _of_changes(changes)
+            if fact.kept:
+                yield _only_kept(fact.kept)
         case _:
             return
 
@@ -531,6 +533,24 @@ def of_stored(found: StoreDiffers) -> str | None:
 def of_rule(rule_id: str) -> str:
     """Return where the rule behind a violation is explained."""
     return f"The rule behind it, and how to fix it: mockcampaign rules {rule_id}"
+
+
+def _only_kept(fields: Sequence[str]) -> Advice:
+    return Advice(
+        "Keep all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
+        f"{probe_fields_option(fields)}."
+    )
+
+
+def probe_fields_option(fields: Sequence[str]) -> str:
+    """Return the option that names the fields that a probe reports."""
+    return f"--probe-fields {shlex.quote(','.join(fields))}"
+
+
+def fields_kept(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the fields that every stored event has, if a finding shows that none has some others."""
+    facts = (fact for finding in findings for fact in finding.facts)
+    return next((fact.kept for fact in facts if isinstance(fact, FieldsAltered) and fact.kept), ())
 
 
 def _keep(fields: Sequence[str]) -> Advice:

@@ -35,7 +35,7 @@ from mockcampaign.judging.verdict import (
     worst_first,
 )
 from mockcampaign.report import sentences
-from mockcampaign.report.advice import explaining
+from mockcampaign.report.advice import explaining, fields_kept, probe_fields_option
 from mockcampaign.report.columns import PLAIN, Copyable, Styled, cut
 from mockcampaign.report.scenario_text import (
     DOUBT,
@@ -202,18 +202,25 @@ def next_lines(
     elif wrong:
         commands.append(f"{again} --scenarios scenarios-of-check")
     facts = [fact for finding in result.rules for fact in finding.facts]
-    needed = {f"{again} {option}": counted(count, "must-rule") for option, count in _needed_options(result.rules)}
-    commands += needed
+    reasons = {
+        f"{again} {option}": f"{counted(count, 'must-rule')} skipped without it"
+        for option, count in _needed_options(result.rules)
+    }
+    commands += reasons
     cut_short = [fact for fact in facts if isinstance(fact, NotReached | Unfinished) and fact.budget]
     if cut_short:
         budget = cut_short[0].enough or LONGER_BUDGET * (cut_short[0].budget or 0)
         commands.append(f"{again} --budget {format_duration(budget)}")
+    kept = fields_kept(wrong)
+    if kept:
+        commands.append(f"{again} {probe_fields_option(kept)}")
+        reasons[commands[-1]] = "compares only the fields that the consumer stores"
     if commands:
         values = "values, which may contain secrets" if len(variables) > 1 else "value, which may contain a secret"
         before = f", after you have set {' and '.join(variables)} to the {values}" if variables else ""
         yield [(f"  what to type next{before}", FAINT)]
     for command in commands:
-        why = [(f"  # {needed[command]} skipped without it", FAINT)] if command in needed else []
+        why = [(f"  # {reasons[command]}", FAINT)] if command in reasons else []
         yield [(Copyable(f"    {command}"), PLAIN), *why]
 
 

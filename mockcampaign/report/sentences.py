@@ -356,7 +356,9 @@ def _clause(fact: AnyFact) -> str:
                 return f"{counted(fact.events, 'event')} that occur an hour later are lost with them"
             return f"{counted(fact.events, 'event')} that occur an hour later wait {format_duration(fact.milliseconds)}"
         case FieldsAltered():
-            return f"stored {_changes(fact.changes)}"
+            others = [change for change in fact.changes if change.name not in fact.absent]
+            without = [f"events without {_listed(fact.absent)}"] if fact.absent else []
+            return f"stored {'; '.join([*without, *([_changes(others)] if others else [])])}"
         case KeysOn():
             return _keys_on(fact)
         case CountsTwice():

@@ -266,6 +266,21 @@ def test_a_database_that_the_consumer_creates_need_not_exist(tmp_path: Path, mis
     assert not (tmp_path / "shpo.sqlite").exists()
 
 
+def test_whoever_stores_some_fields_gets_the_option_that_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shop.sqlite"
+    given = ("--probe-sql", f"sqlite:///{path}", "--probe-query", QUERY, "--rules", "stores-fields-unchanged")
+    with serve_in_thread(LateDatabase(path)) as late:
+        assert command(late, *given) == 1
+        text = capsys.readouterr().out
+        [option] = set(re.findall(r"--probe-fields \w[\w,]+", text))
+        assert set(option.split()[1].split(",")) == set(FIELDS)
+        [line] = [one for one in text.splitlines() if one.startswith("    mockcampaign") and option in one]
+        assert line.endswith(f"{option}  # compares only the fields that the consumer stores")
+        assert command(late, *given, *option.split()) == 0
+
+
 @pytest.mark.parametrize("field", ["city", "who.city", "who", "hookName"])
 def test_a_captured_field_may_be_kept_if_there_is_one(field: str, tmp_path: Path, url: str) -> None:
     path = tmp_path / "captured.json"

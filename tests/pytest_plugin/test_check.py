@@ -241,6 +241,24 @@ def test_a_database_that_the_consumer_creates_need_not_exist(
     assert not (tmp_path / "shpo.sqlite").exists()
 
 
+def test_whoever_stores_some_fields_gets_the_argument_that_names_them(inner: Inner) -> None:
+    result = inner(
+        """
+        from plugin_apps import App
+
+        class Table(App):
+            def rows(self):
+                return [{name: event[name] for name in ("mailId", "created", "device")} for event in self.events]
+
+        def test_it(campaign_check):
+            app = Table()
+            campaign_check(app, probe=app.rows, rules=["stores-fields-unchanged"])
+        """
+    )
+    line = "  probe_fields=['created', 'mailId', 'device'] compares only the fields that the consumer stores"
+    assert line in result.outlines
+
+
 def test_the_end_state_at_a_path_and_by_a_function(campaign_check: CampaignCheck) -> None:
     report = campaign_check(consumer_app(), "/hook", probe="/processed", state="/state", rules=["newest-event-wins"])
     assert [finding.outcome for finding in report.rules] == ["pass"]

@@ -195,6 +195,18 @@ def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said
         assert advice.advice("any-rule", USUAL, (fact,)).startswith(said)
 
 
+def test_fields_that_no_stored_event_has_may_be_left_out_on_purpose() -> None:
+    changes = (
+        FieldChange(name="browser", sent='"x"', stored=None),
+        FieldChange(name="clientId", sent="1", stored='"1"'),
+    )
+    fact = FieldsAltered(changes=changes, absent=("browser",), kept=("mailId", "client id"))
+    assert advice.advice("any-rule", USUAL, (fact,)) == (
+        "Keep all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
+        "--probe-fields 'mailId,client id'. The probe reports numbers as text: clientId."
+    )
+
+
 SHARES_KEY = Pattern(of="missing", what="shares-key")
 MOSTLY_SHARES_KEY = Pattern(of="missing", what="shares-key", fields=("mailId",), count=2, total=3)
 WHOLE_BATCHES = Pattern(of="missing", what="whole-batches")

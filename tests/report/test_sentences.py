@@ -199,6 +199,19 @@ def key(fields: tuple[str, ...], ignored: tuple[str, ...]) -> KeysOn:
             'Stored browser "xxxxxxxxxxxxxxxxxxx…" (255 characters) as "xx"',
         ),
         (
+            (
+                FieldsAltered(
+                    changes=(
+                        *(FieldChange(name=name, sent="1", stored=None) for name in ("a", "b", "c", "d", "e")),
+                        FieldChange(name="f", sent="1", stored='"1"'),
+                    ),
+                    absent=("a", "b", "c", "d", "e"),
+                    kept=("f", "g"),
+                ),
+            ),
+            'Stored events without a, b, c, d and e; f 1 as "1"',
+        ),
+        (
             tuple(with_credentials(variant) for variant in ("empty-password", "another-user")),
             "Responded 200 to a batch with an empty password and a wrong user name",
         ),

@@ -281,17 +281,22 @@ async def _stores_fields_unchanged(bench: Bench) -> Examined:
     times = {field.path[0] for field in shape.of(Role.MOMENT)}
     wanted = [name for name in bench.settings.probe_fields or shape.top_names if name not in times]
     changes: dict[str, FieldChange] = {}
+    held: dict[str, list[bool]] = {}
     for event in events:
         found = stored.get(shape.key(event))
         if found is None:
             raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
+        for name in event:
+            held.setdefault(name, []).append(found.get(name) is not None or event[name] is None)
         for name in wanted:
             if name in event and event[name] != found.get(name):
                 after = msgspec.json.encode(found[name]).decode() if name in found else None
                 sent = msgspec.json.encode(event[name]).decode()
                 changes.setdefault(name, FieldChange(name=name, sent=sent, stored=after))
     if changes:
-        return failed(FieldsAltered(changes=tuple(changes.values())), batches=[events[:1]])
+        absent = tuple(name for name in changes if not any(held[name]))
+        kept = tuple(name for name in shape.top_names if all(held.get(name, [False]))) if absent else ()
+        return failed(FieldsAltered(changes=tuple(changes.values()), absent=absent, kept=kept), batches=[events[:1]])
     return passed(Confirmed(what=Confirmation.FIELDS_UNCHANGED))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -19,7 +18,7 @@ from mockcampaign.judging.diagnosis import fields_not_stored
 from mockcampaign.judging.difference import BUILTIN, Difference, compare, selected_with, unrecognised
 from mockcampaign.judging.ledger import Ledger
 from mockcampaign.model import INTERRUPTED, EventType
-from mockcampaign.report.advice import of_fields_not_stored
+from mockcampaign.report.advice import of_fields_not_stored, probe_fields_option
 from mockcampaign.server.consumer_probe import ConsumerProbe
 from mockcampaign.shape.shape import Shape
 
@@ -142,4 +141,4 @@ def _compared(entries: list[Entry], found: Found, fields: Sequence[str], campaig
 
 
 def _probed_fields(fields: Sequence[str]) -> str:
-    return f"start the server with --probe-fields {shlex.quote(','.join(fields))}"
+    return f"start the server with {probe_fields_option(fields)}"
