@@ -135,6 +135,9 @@ class Situation(StrEnum):
     OVERSIZED_BODY = "oversized-body"
     DEEPLY_NESTED_BODY = "deeply-nested-body"
     EVENT_AND_NUMBER = "event-and-number"
+    EVENT_AND_LIST = "event-and-list"
+    EVENT_AND_TEXT = "event-and-text"
+    EVENT_AND_NULL = "event-and-null"
     TLS_HANDSHAKE = "tls-handshake"
 
     # Authentication

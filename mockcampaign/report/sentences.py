@@ -1174,6 +1174,9 @@ SITUATIONS: Mapping[Situation, str] = complete(
         Situation.OVERSIZED_BODY: "a body of 20 MB that is not a batch",
         Situation.DEEPLY_NESTED_BODY: "a list nested 100,000 levels deep",
         Situation.EVENT_AND_NUMBER: "a batch of a good event and a number",
+        Situation.EVENT_AND_LIST: "a batch of a good event and a list",
+        Situation.EVENT_AND_TEXT: "a batch of a good event and a text",
+        Situation.EVENT_AND_NULL: "a batch of a good event and null",
         Situation.TLS_HANDSHAKE: "a TLS handshake",
         # Authentication
         Situation.CREDENTIALS: "a batch with {credentials}",
@@ -1271,7 +1274,7 @@ CONFIRMATIONS: Mapping[Confirmation, str] = complete(
         Confirmation.CONNECTION_KEPT: (
             "responded to {count} requests in a row, on one connection as long as the consumer keeps it"
         ),
-        Confirmation.ONLY_EVENT_STORED: "stored the event alone",
+        Confirmation.ONLY_EVENT_STORED: "stored the events alone",
         Confirmation.VALID_CREDENTIALS_ACCEPTED: "responded 200 to valid credentials, also after invalid ones",
         Confirmation.KEEPS_UP: "stores at least {count} events in a second",
         Confirmation.MANY_REQUESTS: "responded 200 to each of {count} batches of one mailing",

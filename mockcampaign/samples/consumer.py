@@ -66,7 +66,7 @@ def consumer_app(
     Raises `InvalidInputError` for a bug that is not in `BUGS`, and for a file that cannot be a store.
     """
     if bug is not None and bug not in BUGS:
-        raise InvalidInputError(unknown("bug", bug, BUGS))
+        raise InvalidInputError(unknown("bug", bug, BUGS, listed_by="mockcampaign consumer --list"))
     try:
         opened = Store(store)
     except OSError as error:

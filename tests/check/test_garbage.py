@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.exceptions import HTTPException
 
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import CallableProbe, Found, UrlProbe
@@ -56,6 +57,24 @@ class SkipsAll(Skips):
         return events if len(events) == len(msgspec.json.decode(body)) else []
 
 
+def rows_for(kind: type) -> type[Consumer]:
+    """Return a consumer that reads its columns from anything of this type, in which it finds nothing."""
+
+    class Rows(Consumer):
+        def parse(self, body: bytes) -> list[Event]:
+            elements = msgspec.json.decode(body)
+            others = [element for element in elements if not isinstance(element, dict)]
+            if not all(isinstance(element, kind) for element in others):
+                raise HTTPException(400, "an element is no event")
+            return [element if isinstance(element, dict) else dict.fromkeys(COLUMNS) for element in elements]
+
+    return Rows
+
+
+COLUMNS = ("mailId", "created", "type")
+ROWS = {"list": rows_for(list), "text": rows_for(str), "null": rows_for(type(None))}
+
+
 def test_a_consumer_that_stores_garbage_can_be_checked_and_checked_again() -> None:
     consumer = consumer_app("stores-any-json")
     for seed in (1, 2):
@@ -75,7 +94,8 @@ def test_a_consumer_that_stores_garbage_can_be_checked_and_checked_again() -> No
             application(Skips(Store(), None)),
             "pass",
             None,
-            "Responded 200 to a batch of a good event and a number; stored the event alone",
+            "Responded 200 to a batch of a good event and a number, a batch of a good event and a list, a batch of a "
+            "good event and a text and a batch of a good event and null; stored the events alone",
         ),
         (
             application(SkipsAll(Store(), None)),
@@ -88,6 +108,15 @@ def test_a_consumer_that_stores_garbage_can_be_checked_and_checked_again() -> No
             "warn",
             "200 to event-and-number; stored-non-event",
             "; stored an element that is not an event",
+        ),
+        *(
+            (
+                application(one(Store(), None)),
+                "warn",
+                f"200 to event-and-{name}; stored-non-event",
+                "; stored an element that is not an event",
+            )
+            for name, one in ROWS.items()
         ),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_broken_scenario_is_status_2_and_nothing_was_sent(tmp_path: Path) -> N
         (["run", ".", "--seed", "-1"], "--seed: -1, allowed: a number from 0 to 9223372036854775807"),
         (
             ["consumer", "--bug", "stores-first-evnt-only"],
-            "unknown bug 'stores-first-evnt-only', did you mean 'stores-first-event-only'?",
+            "unknown bug 'stores-first-evnt-only', did you mean 'stores-first-event-only'",
         ),
         (["check", "http://a", "--probe", "nope"], "mockcampaign: --probe: URL 'nope' is not a web address, allowed:"),
         (["check", "http://a", "--probe", "http://a", "--probe-events", "[["], "--probe-events: '[[' is not JMESPath:"),

@@ -108,6 +108,7 @@ BETWEEN = {
 """Rules and families that are examined as well, so that other events come between."""
 
 OTHERS = {
+    "stores-lists-as-events": "stores-only-events",
     "responds-202": "responds-200",
     "responds-204": "responds-200",
     "responds-404-before-handler-ends": "responds-200",

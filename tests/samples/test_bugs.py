@@ -142,6 +142,7 @@ OBSERVATIONS: dict[str, tuple[Observe, Any, Any]] = {
     "acknowledges-unreadable-body": (sent(b"[1]"), (400, 0), (200, 0)),
     "acknowledges-deep-nesting": (sent(b"[" * 100_000 + b"]" * 100_000), (400, 0), (200, 0)),
     "stores-any-json": (sent(b"[1]"), (400, 0), (200, 1)),
+    "stores-lists-as-events": (sent(b"[[1, 2]]"), (400, 0), (200, 1)),
     "salvages-truncated-batch": (sent(CUT), (400, 0), (200, 1)),
     "drops-when-queue-is-full": (at_once(*(encoded(event(n)) for n in range(30))), ([200] * 30, 30), ([200] * 30, 1)),
     "responds-200-with-error-body": (sent(b"[1]"), (400, 0), (200, 0)),

@@ -190,12 +190,18 @@ class RuleStore:
             return found - (self._count_before or 0)
         return events_of(found, self.question.mails, self.question.keyed)
 
-    async def contains_element(self, element: int) -> bool:
-        """Return whether this number is stored among the events. Raise `SkipRule` if the probe reports no events."""
+    async def non_events(self) -> Counter[str]:
+        """Return what is stored besides events, and how often: no key, or an empty one, says of which mail it is.
+
+        Raise `SkipRule` if the probe reports no events.
+        """
         found = None if self.probe is None else await self._ask(self.probe, self.question)
         if not isinstance(found, list):
             raise SkipRule(Needs(need="probe events"))
-        return element in found
+        # No table: any value that JSON has, also one that cannot be hashed.
+        return Counter(
+            repr(one) for one in found if not any(any(shape.key(one) or ()) for shape in self.question.keyed)
+        )
 
     async def states(self, wrong: Callable[[States], object]) -> States:
         """Return the consumer's end state once what `wrong` finds in it stays the same until the state has settled.

@@ -175,6 +175,18 @@ class StoresAnyJson(Consumer):
             raise HTTPException(400, f"not {self.shapes.body_description}") from None
 
 
+class StoresListsAsEvents(Consumer):
+    """Checks elements with PHP's `is_array`, after it has decoded objects as arrays."""
+
+    def parse(self, body: bytes) -> list[Event]:
+        elements = msgspec.json.decode(body) if self.shapes.body.has_list else None
+        if not isinstance(elements, list) or not any(isinstance(element, list) for element in elements):
+            return super().parse(body)
+        if not all(isinstance(element, dict | list) for element in elements):
+            raise HTTPException(400, "an element is no array")
+        return elements
+
+
 class AcknowledgesDeepNesting(Consumer):
     def parse(self, body: bytes) -> list[Event]:
         try:
@@ -224,6 +236,9 @@ BUGS: Mapping[str, Bug] = {
         AcknowledgesDeepNesting,
     ),
     "stores-any-json": Bug("Stores every element of a JSON array without checking that it is an event.", StoresAnyJson),
+    "stores-lists-as-events": Bug(
+        "Stores JSON arrays as events, because PHP decodes objects and arrays to the same type.", StoresListsAsEvents
+    ),
     "slow-per-event": Bug("Takes 0.15 s per event, which is too long for a full batch.", SlowPerEvent),
     "slow-first-full-batch": Bug(
         "Responds to the first full batch after 12 s, because it initialises on demand.", SlowFirstFullBatch
