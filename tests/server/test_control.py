@@ -992,3 +992,15 @@ def test_connections_to_targets_end_with_the_server() -> None:
         with connection:
             connection.settimeout(10)
             assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("path", ["/state", "/verdict", "/discarded", "/checks", "/faults"])
+def test_what_people_read_in_a_terminal_is_indented(server: Server, path: str) -> None:
+    server.control("POST", "/faults", {"kind": "lost-ack"})
+    response = server.control("GET", path)
+    assert response.text == json.dumps(response.json(), indent=2, ensure_ascii=False) + "\n"
+
+
+def test_the_journal_is_compact() -> None:
+    with running_server() as server:
+        assert "\n" not in server.control("GET", "/journal").text

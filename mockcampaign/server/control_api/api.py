@@ -78,4 +78,5 @@ API = Api(
     admit=_admit,
     describe_error=_describe_error,
     choose_media_type=_choose_media_type,
+    indents=True,
 )

@@ -173,6 +173,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         fields=JournalQuery,
         success_description="Entries in order.",
         response=JournalPage,
+        is_long=True,
         handle=_journal,
     ),
     Operation(

@@ -78,6 +78,8 @@ class Operation(msgspec.Struct, Generic[Fields], frozen=True, kw_only=True):
     """Type of the response's body; None if it has none."""
     media_type: str | None = None
     """Media type of a response that `handle` makes whole, where it differs from that of the API."""
+    is_long: bool = False
+    """Whether the response may be so long that it is not indented."""
     failures: Mapping[int, str] = {}
     """Failures of this operation besides those of every operation of the API."""
     at_once_max: Callable[[Policy], int] | None = None
@@ -129,6 +131,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     """Return the body of a failure."""
     choose_media_type: Callable[[Headers], str]
     """Return the media type of the response to a request."""
+    indents: bool = False
+    """Whether people read the responses in a terminal, so that their JSON is indented, but for long ones."""
     describe_path: Callable[[str], UnknownPath] | None = None
     """Describe a path that no operation has, for the journal, in which each call of the API is noted.
 

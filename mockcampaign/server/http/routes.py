@@ -44,6 +44,9 @@ from mockcampaign.server.state_file import StateLostError
 from mockcampaign.serving.client_connection import ClientConnection, connection_of
 from mockcampaign.wallclock import pause
 
+INDENT = 2
+"""Spaces by which indented JSON is indented."""
+
 CLIENT_ID = "clientId"
 """Name of the client's id in a path."""
 
@@ -175,7 +178,7 @@ class ApiApplication:
             return result
         media_type = self._api.choose_media_type(call.headers)
         if isinstance(result, OtherSuccess):
-            return _Reply(result.status, msgspec.json.encode(result.body), media_type)
+            return _Reply(result.status, performer.encoded(result.body), media_type)
         return _Reply(operation.success, result, media_type)
 
     def _admit_connection(self, call: Call, client_id: int | None, connection: ClientConnection) -> None:
@@ -253,6 +256,7 @@ class Performer:
     def __init__(self, api: Api, operation: Operation[Any]) -> None:
         self.operation = operation
         self._admit = api.admit
+        self._indents = api.indents and not operation.is_long
         self._waits = iscoroutinefunction(operation.handle)
         self._place = operation.place(api)
         in_path, names = operation.in_path(api), [field.encode_name for field in struct_fields(operation.fields)]
@@ -320,7 +324,12 @@ class Performer:
                 served.wake()
         if isinstance(result, Response | OtherSuccess):
             return result
-        return None if operation.response is None else msgspec.json.encode(result)
+        return None if operation.response is None else self.encoded(result)
+
+    def encoded(self, result: object) -> bytes:
+        """Return the body of a response."""
+        body = msgspec.json.encode(result)
+        return msgspec.json.format(body, indent=INDENT) + b"\n" if self._indents else body
 
     def _check_parameters(self, given: Values) -> None:
         """Raise `RequestRejectedError` with 400 if a query has parameters that the operation does not know."""
