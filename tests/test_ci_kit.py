@@ -132,8 +132,12 @@ def test_the_action_installs_from_what_the_image_is_built_of(tmp_path: Path) -> 
     """The step of the action, from the files that the image gets. `test_image` runs more from such an installation."""
     source = tmp_path / "source"
     copy_context(source)
-    done = action_step("Install mockcampaign", tmp_path, python=sys.executable, action_path=str(source))
+    packages = "pymysql psycopg[binary]"
+    inputs = {"python": sys.executable, "action_path": str(source), "packages": packages}
+    done = action_step("Install mockcampaign", tmp_path, **inputs)
     assert done.returncode == 0, done.stderr
+    drivers = "import mockcampaign, sqlalchemy, pymysql, psycopg"
+    subprocess.run([tmp_path / "temp/mockcampaign/bin/python", "-c", drivers], check=True)
     script = tmp_path / "temp/mockcampaign/bin/mockcampaign"
     shown = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
     assert shown == f"mockcampaign, version {__version__}\n"
@@ -177,6 +181,16 @@ def test_the_jobs_on_the_page_have_inputs_that_exist_and_are_pinned() -> None:
     started = re.findall(r" & (mockcampaign .*)", page)
     assert started
     assert [command for command in started if "--wait-for-consumer" not in command] == []
+
+
+def test_every_example_installs_what_a_scenario_with_a_query_needs() -> None:
+    page = (ROOT / "docs/how-to/run-in-ci.md").read_text()
+    installed = re.findall(r"mockcampaign(?:\[([\w,]+)\])? @ https", page)
+    [of_action] = [step for step in ACTION["runs"]["steps"] if step["name"] == "Install mockcampaign"]
+    installed += re.findall(r"\$SOURCE(?:\[([\w,]+)\])?", of_action["run"])
+    installed += re.findall(r"^mockcampaign(?:\[([\w,]+)\])?$", GITLAB["mockcampaign"]["variables"]["MOCKCAMPAIGN"])
+    assert len(installed) == 6
+    assert [extras for extras in installed if not {"all", "sql"} & set(extras.split(","))] == []
 
 
 # Shells
