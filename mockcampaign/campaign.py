@@ -24,7 +24,7 @@ from mockcampaign.engine.loop import Driver, Send, drive
 from mockcampaign.engine.webhooks import commands_until_deleted
 from mockcampaign.errors import CertificateError, ConsumerUnreachableError, InvalidInputError
 from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
-from mockcampaign.faults import FAULTS, OUTAGES, CallFault, WireFault
+from mockcampaign.faults import FAULTS, OUTAGES, CallFault, WireFault, unknown_kind
 from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
 from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
@@ -505,7 +505,7 @@ class Campaign:
         Raises `InvalidInputError` for a kind that is not in `faults.OUTAGES`.
         """
         if kind not in OUTAGES:
-            raise InvalidInputError(f"outage: {kind!r} is not a kind of outage, allowed: {', '.join(OUTAGES)}")
+            raise InvalidInputError(f"outage: {unknown_kind('kind', kind, OUTAGES)}")
         self._exporter.declare_outage(kind, self.now + duration, tuple(webhook.id for webhook in webhooks))
 
     def end_outage(self, *webhooks: Webhook) -> None:

@@ -7,6 +7,8 @@ fault out when it is called. Which attempts or calls a fault hits is another mat
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from random import Random
 from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 
@@ -15,6 +17,7 @@ from msgspec import Meta
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import Fault, NoResponse, Outcome, TimedOut
 from mockcampaign.policy import DAY, HOUR, SECOND
+from mockcampaign.text import SHOWN_MAX, short, unknown
 
 DURATION_UNIT = "milliseconds"
 """Unit of fields that are durations: whole milliseconds inside, text such as `10s` where people write them."""
@@ -183,10 +186,14 @@ class ContentType(WireFault, frozen=True, tag="content-type"):
 
 
 class LostAck(WireFault, frozen=True, tag="lost-ack"):
-    """The request arrives, but the connection is dropped before the complete response. Campaign retries the batch."""
+    """The consumer responds 200, but the connection is dropped before the complete response, so Campaign retries.
+
+    A response other than 200 arrives as it is, and the fault waits for the next attempt.
+    """
 
     dropped: Literal["before-response", "after-status", "after-headers"] = "after-headers"
-    """When the connection is dropped: before the response, after its status line, or after its headers."""
+    """When the connection is dropped: before the response (whatever its status), after its status line, or after its
+    headers."""
 
 
 # Of the sender
@@ -199,7 +206,10 @@ class SenderFault(Fault, frozen=True):
 
 
 class Duplicate(SenderFault, frozen=True, tag="duplicate"):
-    """A batch is delivered twice. The outcome of the second delivery has no effect: it is never retried."""
+    """A batch is delivered twice. The outcome of the second delivery has no effect: it is never retried.
+
+    Unless both are concurrent, it waits for a batch that is accepted.
+    """
 
     timing: Literal["at-once", "later", "concurrent"] = "at-once"
     """`at-once`: right after the batch was accepted, before any other batch of the webhook. `later`: some time after it
@@ -250,7 +260,10 @@ class Latency(SenderFault, frozen=True, tag="latency"):
 
 
 class Timeout(SenderFault, frozen=True, tag="timeout"):
-    """The consumer receives the request and responds, but the sender times out before the response arrives."""
+    """The consumer receives the request and responds 200, but the sender times out before the response arrives.
+
+    A response other than 200 arrives in time, and the fault waits for the next attempt.
+    """
 
     harmless = False
 
@@ -384,8 +397,30 @@ OUTAGES: dict[str, Outcome] = {
 }
 """Outcome of an attempt during an outage, by kind of outage. None of them touches a socket."""
 
+LOST: dict[str, Outcome] = {
+    "before-response": NoResponse("wait", "connection dropped before the response"),
+    "after-status": NoResponse("headers", "connection dropped after the response's status line"),
+    "after-headers": NoResponse("body", "connection dropped after the response headers"),
+}
+"""Outcome of an attempt whose response is dropped, by `LostAck.dropped`."""
+
 WIRE_FAULTS: frozenset[type[Fault]] = frozenset(fault for fault in FAULTS.values() if issubclass(fault, WireFault))
 """Faults that a transport carries out."""
+
+_WORD_OF_STATUS = r"status|code|error|errors|response|responses|reject|rejects|rejected|rejection|[1-5](\d\d|xx)"
+_STATUS = re.compile(rf"((http|server|client)[-_ ]?)?({_WORD_OF_STATUS})([-_ ]?({_WORD_OF_STATUS}))*", re.IGNORECASE)
+"""What somebody writes who looks for a fault that makes a status."""
+
+
+def unknown_kind(what: str, found: str, allowed: Collection[str]) -> str:
+    """Return the message for an unknown kind of fault or outage. A status is none, so it says what to do instead."""
+    if len(found) > SHOWN_MAX or _STATUS.fullmatch(found) is None:
+        return unknown(what, found, allowed)
+    return (
+        f"unknown {what} {short(found)!r}: a status is the consumer's own response, so let your consumer respond so, "
+        f"or try `mockcampaign consumer --bug always-responds-503` (allowed: {', '.join(allowed)})"
+    )
+
 
 _Kind = TypeVar("_Kind", bound=Fault)
 
@@ -396,3 +431,23 @@ def last_of(faults: tuple[Fault, ...], kind: type[_Kind]) -> _Kind | None:
         if isinstance(fault, kind):
             return fault
     return None
+
+
+def needs_acknowledgement(fault: Fault) -> bool:
+    """Whether the fault does nothing to an attempt unless the consumer acknowledges the batch."""
+    return isinstance(fault, LostAck | Timeout) or (isinstance(fault, Duplicate) and fault.timing != "concurrent")
+
+
+def has_effect(fault: Fault, response: Outcome, outcome: Outcome) -> bool:
+    """Whether the fault has done something to an attempt. The sender made `outcome` of the consumer's `response`.
+
+    What was dropped counts as an acknowledgement: the transport drops nothing else of which it knows the status.
+    """
+    if not needs_acknowledgement(fault):
+        return True
+    return outcome.accepted if isinstance(fault, Duplicate) else is_acknowledgement(response)
+
+
+def is_acknowledgement(response: Outcome) -> bool:
+    """Whether the consumer acknowledged the batch, even if its response was dropped."""
+    return response.accepted or response in LOST.values()

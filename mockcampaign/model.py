@@ -263,6 +263,10 @@ class _Measurable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         raise NotImplementedError
 
 
+ACKNOWLEDGEMENT = 200
+"""The status that delivers a batch: no other one does (vendor's guide)."""
+
+
 class Responded(_Measurable, frozen=True, tag="responded", gc=False):
     """The consumer sent a complete HTTP response."""
 
@@ -276,8 +280,8 @@ class Responded(_Measurable, frozen=True, tag="responded", gc=False):
 
     @property
     def accepted(self) -> bool:
-        """Whether the batch is delivered: by 200 and nothing else (vendor's guide)."""
-        return self.status == 200
+        """Whether the batch is delivered."""
+        return self.status == ACKNOWLEDGEMENT
 
     def describe(self) -> str:
         """Return a phrase such as `responded 503`; control characters in it are the consumer's."""

@@ -24,6 +24,7 @@ from mockcampaign.engine.journal import Attempted, FaultDeclared, FaultEnded
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.faults import (
     FAULTS,
+    LOST,
     OUTAGES,
     WIRE_FAULTS,
     BeforeConsumer,
@@ -51,6 +52,10 @@ from old_fold import tally
 from places import documentation
 
 KINDS = ", ".join(FAULTS)
+A_STATUS = (
+    "a status is the consumer's own response, so let your consumer respond so, or try "
+    "`mockcampaign consumer --bug always-responds-503`"
+)
 
 # How it is written
 
@@ -125,6 +130,8 @@ def test_what_is_written_is_meant(written: dict[str, Any], meant: tuple[Fault, W
     [
         ({}, f"fault: key 'kind' is missing (allowed: {KINDS})"),
         ({"kind": "lost"}, f"fault: unknown kind 'lost', did you mean 'lost-ack'? (allowed: {KINDS})"),
+        ({"kind": "503"}, f"fault: unknown kind '503': {A_STATUS} (allowed: {KINDS})"),
+        ({"kind": 503}, f"fault: unknown kind '503': {A_STATUS} (allowed: {KINDS})"),
         ({"kind": ["lost-ack"]}, f"fault: unknown kind \"['lost-ack']\", did you mean 'lost-ack'? (allowed: {KINDS})"),
         (
             {"kind": "lost-ack", "often": 1},
@@ -369,7 +376,22 @@ def test_an_application_that_fails_while_its_response_is_lost(caplog: pytest.Log
         raise ValueError("broken")
 
     with caplog.at_level(logging.CRITICAL):
-        assert outcome_of(app, LostAck()) == NoResponse("body", "connection dropped after the response headers")
+        for dropped in ("after-status", "after-headers"):
+            outcome = outcome_of(app, LostAck(dropped=dropped))
+            assert isinstance(outcome, Responded)
+            assert outcome.status == 500
+        assert outcome_of(app, LostAck(dropped="before-response")) == LOST["before-response"]
+
+
+@pytest.mark.parametrize("status", [201, 204, 401, 503])
+@pytest.mark.parametrize("dropped", ["after-status", "after-headers"])
+def test_a_response_that_acknowledges_nothing_is_not_lost(status: int, dropped: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert outcome_of(app, LostAck(dropped=dropped)) == Responded(status)
 
 
 def test_an_application_that_hangs_while_its_response_is_lost() -> None:
@@ -437,7 +459,7 @@ def scenario(folder: Path, fault: str) -> Path:
 
 def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
     plan = load(scenario(tmp_path, "{kind: lost-ack, webhook: clicks, times: 1, dropped: after-status}"))
-    transport = Answering(Responded(200), NoResponse("headers", "dropped"))
+    transport = Answering(Responded(200), LOST["after-status"])
     player = Player.with_campaign(plan, transport, seed=1)
     asyncio.run(player.play())
     assert [request.faults for request in transport.requests] == [(), (LostAck(dropped="after-status"),), ()]
@@ -453,6 +475,8 @@ def test_a_scenario_declares_a_fault(tmp_path: Path) -> None:
     [
         ("lost-ack", ":10:12: expected a mapping of kind, webhook, times, for, every and so on, found text 'lost-ack'"),
         ("{times: 1}", ":10:12: fault: key 'kind' is missing (allowed: refused,"),
+        ("{kind: status, status: 503}", f":10:19: fault: unknown kind 'status': {A_STATUS} (allowed: refused,"),
+        ("{kind: 503}", f":10:19: fault: unknown kind '503': {A_STATUS} (allowed: refused,"),
         ("{kind: lost}", ":10:19: fault: unknown kind 'lost', did you mean 'lost-ack'? (allowed: refused,"),
         ("{kind: lost-ack, times: 0}", ":10:36: fault lost-ack: times: 0 does not fit, allowed: a whole number from 1"),
         ("{kind: lost-ack, times: [1]}", ":10:36: expected a plain value, found a list"),
@@ -471,6 +495,27 @@ def test_a_scenario_with_a_broken_fault_is_rejected(tmp_path: Path, fault: str, 
     assert str(refused.value).removeprefix(str(path)).startswith(message)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["503", "5xx", "status", "http-503", "HTTP 503", "http_status", "status-503", "error", "server-error", "rejected"],
+)
+def test_whoever_looks_for_a_fault_that_makes_a_status_learns_what_to_do_instead(kind: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        read_fault({"kind": kind, "status": 503})
+    assert str(refused.value) == f"fault: unknown kind {kind!r}: {A_STATUS} (allowed: {KINDS})"
+    campaign, _ = campaign_with(Answering())
+    with pytest.raises(InvalidInputError) as refused:
+        campaign.outage(1_000, kind)
+    assert str(refused.value) == f"outage: unknown kind {kind!r}: {A_STATUS} (allowed: {', '.join(OUTAGES)})"
+
+
+@pytest.mark.parametrize("kind", ["refusd", "http", "server", "5", "9000", "api-eror", "503" * 40])
+def test_no_other_unknown_kind_is_taken_for_a_status(kind: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        read_fault({"kind": kind})
+    assert "status" not in str(refused.value)
+
+
 def test_a_scenario_whose_fault_the_transport_cannot_carry_out_does_not_begin(tmp_path: Path) -> None:
     path = scenario(tmp_path, "{kind: trickle-body}")
     player = Player.with_campaign(load(path), AsgiTransport(App().asgi), seed=1)
@@ -486,11 +531,11 @@ def test_a_scenario_whose_fault_the_transport_cannot_carry_out_does_not_begin(tm
 @pytest.mark.parametrize(
     ("fault", "outcome", "blamed"),
     [
-        (LostAck(), NoResponse("body", "dropped"), []),
+        (LostAck(), LOST["after-headers"], []),
         (TrickleBody(), TimedOut("send"), []),
         (Chunked(), NoResponse("wait", "connection closed before a response"), ["sends-complete-response"]),
         (Chunked(), TimedOut("wait"), ["responds-in-time"]),
-        (LostAck(), Responded(204), ["responds-200"]),
+        (Chunked(), Responded(204), ["responds-200"]),
     ],
 )
 def test_a_consumer_is_not_blamed_for_what_a_fault_did(fault: Fault, outcome: Outcome, blamed: list[str]) -> None:
@@ -500,6 +545,16 @@ def test_a_consumer_is_not_blamed_for_what_a_fault_did(fault: Fault, outcome: Ou
     findings = [rule.judge(campaign.journal.entries, sentences.actual) for rule in JOURNAL_RULES]
     assert [finding.id for finding in findings if finding.outcome in ("warn", "fail")] == blamed
     assert [entry.faults for entry in campaign.journal.entries if isinstance(entry, Attempted)] == [(fault.kind,), ()]
+
+
+def test_a_consumer_is_blamed_for_a_response_that_a_fault_let_pass() -> None:
+    campaign, _ = campaign_with(Answering(Responded(204)))
+    fault = campaign.fault(LostAck(), times=2)
+    asyncio.run(campaign.run())
+    findings = [rule.judge(campaign.journal.entries, sentences.actual) for rule in JOURNAL_RULES]
+    assert [finding.id for finding in findings if finding.outcome in ("warn", "fail")] == ["responds-200"]
+    assert [entry.faults for entry in campaign.journal.entries if isinstance(entry, Attempted)] == [(), ("lost-ack",)]
+    assert fault.hits == 1
 
 
 def test_a_wire_transport_carries_out_all() -> None:

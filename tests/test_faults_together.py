@@ -15,10 +15,10 @@ from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.faults import FAULTS, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
+from mockcampaign.faults import FAULTS, LOST, CutBody, Duplicate, Latency, LostAck, Overlap, StallBody, last_of
 from mockcampaign.model import EventType, Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import Policy
-from mockcampaign.transport.script import LOST, cut_outcome
+from mockcampaign.transport.script import cut_outcome
 from old_fold import tally
 
 LIST_MAX = 3

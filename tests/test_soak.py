@@ -20,6 +20,7 @@ from mockcampaign.campaign import Campaign
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Attempted, Entry, Journal, SerialRanges, serials_in
 from mockcampaign.faults import (
+    LOST,
     Chunked,
     ConnectTimeout,
     ContentType,
@@ -43,7 +44,6 @@ from mockcampaign.faults import (
 )
 from mockcampaign.model import EventType, Fault
 from mockcampaign.policy import DEFAULT_CLIENT_ID, Policy
-from mockcampaign.transport.script import LOST
 from mockcampaign.transport.wire import WireTransport
 
 DELIVERIES = 200_000

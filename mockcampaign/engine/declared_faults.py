@@ -13,8 +13,17 @@ from msgspec import Meta
 
 from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.faults import DURATION_UNIT, FAULTS, AnyFault, CallFault, Latency
-from mockcampaign.model import Fault
+from mockcampaign.faults import (
+    DURATION_UNIT,
+    FAULTS,
+    AnyFault,
+    CallFault,
+    Latency,
+    has_effect,
+    needs_acknowledgement,
+    unknown_kind,
+)
+from mockcampaign.model import Fault, Outcome
 from mockcampaign.policy import DAY
 from mockcampaign.text import unknown
 
@@ -101,6 +110,26 @@ class Declared(msgspec.Struct, kw_only=True, tag="fault", eq=False):
         return f"fault:{self.seed}:{self.number}:{self.concerned}"
 
 
+class Undecided(msgspec.Struct, frozen=True, eq=False):
+    """A fault that concerns an attempt under way if the consumer acknowledges it, and else waits for the next."""
+
+    declared: Declared
+    fault: AnyFault | None
+    """The fault as it hits the attempt; None if `every` or `probability` spares it."""
+
+
+class Hits(msgspec.Struct, frozen=True, eq=False):
+    """What is declared for one attempt."""
+
+    faults: tuple[Fault, ...] = ()
+    """The faults that hit it."""
+    undecided: tuple[Undecided, ...] = ()
+    """The faults of which only the response says whether they concern it."""
+
+
+NO_HITS = Hits()
+
+
 def _ignore(declared: Declared) -> None:
     pass
 
@@ -122,6 +151,8 @@ class FaultTable:
         self.last_number = 0
         self.declared: list[Declared] = []
         """Empty: no attempt is hit, so that nobody needs to ask."""
+        self._undecided: list[Declared] = []
+        """The fault of each `Undecided` that is under way. It does not end before that is settled."""
 
     def resume(self, declared: Sequence[Declared], last_number: int, now: int) -> None:
         """Go on with faults of another process, whose latest one had that number."""
@@ -162,35 +193,61 @@ class FaultTable:
         """Return the faults that are not over, in the order of their declaration."""
         return [declared for declared in self.declared if not declared.over(now)]
 
-    def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
-        """Return the faults that hit an attempt of the webhook that starts now. None is spent unless it applies."""
+    def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> Hits:
+        """Return what hits an attempt of the webhook that starts now. No fault is spent unless it applies.
+
+        Call `settle` as soon as the attempt has an outcome.
+        """
         return self._hits(
             [one for one in self.declared if one.concerns_webhook(webhook_id) and applies(one.fault)], now
         )
+
+    def settle(
+        self, undecided: Sequence[Undecided], response: Outcome, outcome: Outcome, now: int
+    ) -> tuple[AnyFault, ...]:
+        """Give back what an attempt has not spent, and return the faults without effect; see `faults.has_effect`."""
+        without_effect: list[AnyFault] = []
+        for one in undecided:
+            declared = one.declared
+            self._undecided.remove(declared)
+            if has_effect(declared.fault, response, outcome):
+                continue
+            declared.concerned -= 1
+            if one.fault is not None:
+                declared.hits -= 1
+                without_effect.append(one.fault)
+            if declared in self.declared:
+                self._on_change(declared)
+        self._forget_ended(now)
+        return tuple(without_effect)
 
     def call_hits(self, operation: str, area: str, now: int) -> tuple[CallFault, ...]:
         """Return the faults that hit a call of the operation, which is in that area, that begins now."""
         concerning = [
             one for one in self.declared if isinstance(one.fault, CallFault) and one.fault.concerns(operation, area)
         ]
-        return tuple(fault for fault in self._hits(concerning, now) if isinstance(fault, CallFault))
+        return tuple(fault for fault in self._hits(concerning, now).faults if isinstance(fault, CallFault))
 
-    def _hits(self, concerning: list[Declared], now: int) -> tuple[AnyFault, ...]:
-        found = []
+    def _hits(self, concerning: list[Declared], now: int) -> Hits:
+        found: list[Fault] = []
+        undecided: list[Undecided] = []
         for declared in concerning:
             if not declared.over(now):
                 fault = declared.hit()
                 self._on_change(declared)
                 if fault is not None:
                     found.append(fault)
+                if needs_acknowledgement(declared.fault):
+                    undecided.append(Undecided(declared, fault))
+                    self._undecided.append(declared)
         self._forget_ended(now)
-        return tuple(found)
+        return Hits(tuple(found), tuple(undecided)) if found or undecided else NO_HITS
 
     def _forget_ended(self, now: int) -> None:
-        left = self.in_force(now)
+        left = [declared for declared in self.declared if not declared.over(now) or declared in self._undecided]
         if len(left) < len(self.declared):
             for declared in self.declared:
-                if declared.over(now):
+                if declared not in left:
                     self._on_end(declared)
             self.declared = left
 
@@ -241,7 +298,7 @@ def _read(values: dict[str, object], *, text: bool) -> tuple[Fault, When]:
     if not isinstance(kind, str) or kind not in FAULTS:
         if kind is None:
             raise FaultInputError(f"fault: key 'kind' is missing (allowed: {', '.join(FAULTS)})", "kind")
-        raise FaultInputError(f"fault: {unknown('kind', str(kind), FAULTS)}", "kind")
+        raise FaultInputError(f"fault: {unknown_kind('kind', str(kind), FAULTS)}", "kind")
     when = {name: values.pop(name) for name in _WHEN_KEYS if name in values}
     return (
         _convert(FAULTS[kind], values, f"fault {kind}", _WHEN_KEYS, text),

@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from mockcampaign.engine.clock import Clock
-from mockcampaign.engine.declared_faults import Declared, FaultTable, When
+from mockcampaign.engine.declared_faults import NO_HITS, Declared, FaultTable, Hits, Undecided, When
 from mockcampaign.engine.duplicates import (
     DuplicateDelivery,
     applies_to_duplicates,
@@ -37,7 +37,7 @@ from mockcampaign.engine.outages import Outage, Outages
 from mockcampaign.engine.outbox import Attempt, Discard, Due, Events, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
-from mockcampaign.faults import BeforeConsumer, Latency, Timeout, last_of
+from mockcampaign.faults import BeforeConsumer, Latency, Timeout, is_acknowledgement, last_of, needs_acknowledgement
 from mockcampaign.masking import shown_url
 from mockcampaign.model import (
     INTERRUPTED,
@@ -72,6 +72,8 @@ class DelayedOutcome(msgspec.Struct, frozen=True):
 
     attempt: Attempt
     outcome: Outcome
+    faults: tuple[Fault, ...]
+    """The faults of the attempt that had an effect."""
 
 
 Scheduled = EventsDue | EventStream | DelayedOutcome | DuplicateDelivery | CredentialsDue
@@ -112,6 +114,8 @@ class Exporter:
         self._scheduled_count = 0
         """Items on the clock other than outboxes."""
         self._last_serial = 0
+        self._undecided: dict[int, tuple[Undecided, ...]] = {}
+        """What the response of an attempt under way decides, by the attempt's identity. Mostly empty."""
         self._failing_since: dict[int, int] = {}
         """Start of the first of the failures in a row, for webhooks that may be suspended."""
         self._keeper = keeper
@@ -347,8 +351,8 @@ class Exporter:
                     self._continue(rest)
                     for events in due:
                         self.accept_events(events)
-                case DelayedOutcome(attempt=attempt, outcome=outcome):
-                    self._record_attempt(attempt, outcome)
+                case DelayedOutcome(attempt=attempt, outcome=outcome, faults=faults):
+                    self._record_attempt(attempt, outcome, faults)
                 case DuplicateDelivery():
                     self._due_duplicates.append(item)
                 case CredentialsDue():
@@ -375,12 +379,14 @@ class Exporter:
                 self._start_duplicate(duplicate, attempts)
             self._due_duplicates.clear()
         for outbox in self._due_outboxes:
-            faults: tuple[Fault, ...] = ()
+            hits = NO_HITS
             if (self.outages.declared or self.fault_table.declared) and outbox.is_due(now):
-                faults = self._hits(outbox.webhook_id, outbox.applies)
-            attempt = outbox.start(now, faults)
+                hits = self._hits(outbox.webhook_id, outbox.applies)
+            attempt = outbox.start(now, hits.faults)
             if attempt is not None:
                 attempts.append(attempt)
+                if hits.undecided:
+                    self._undecided[id(attempt)] = hits.undecided
                 if attempt.faults and outbox.is_delayed:
                     self._start_duplicate(duplicate_of(attempt, now), attempts)
             self._arrange(outbox)
@@ -389,7 +395,7 @@ class Exporter:
 
     def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of an attempt that is not to be sent (outage, fault or simulation), else None."""
-        if not attempt.faults:
+        if not attempt.faults or all(map(needs_acknowledgement, attempt.faults)):
             return self.failure_runs.simulate(attempt) if self.failure_runs.current else None
         fault = last_of(attempt.faults, BeforeConsumer)
         return None if fault is None else fault.outcome
@@ -401,39 +407,52 @@ class Exporter:
     def complete_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take the outcome of an attempt at the moment of its start; it takes effect when its time has passed."""
         if isinstance(outcome, TimedOut):
-            self._record_later(attempt.started_at + self.policy.timeout, attempt, outcome)
-        elif attempt.faults:
+            faults = self._settled(attempt, outcome, outcome)
+            self._record_later(attempt.started_at + self.policy.timeout, attempt, outcome, faults)
+        elif attempt.faults or self._undecided:
             self.complete_attempt_now(attempt, outcome)
         else:
-            self._record_attempt(attempt, outcome)
+            self._record_attempt(attempt, outcome, ())
 
     def complete_attempt_now(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take the outcome of an attempt whose own time has passed: only time that its faults add is to come."""
-        faults = attempt.faults
+        faults, response, took = attempt.faults, outcome, 0
         if faults and not isinstance(faults[0], BeforeConsumer) and not isinstance(outcome, TimedOut):
-            latency, over = last_of(faults, Latency), last_of(faults, Timeout)
+            latency = last_of(faults, Latency)
+            over = last_of(faults, Timeout) if is_acknowledgement(outcome) else None
             took = self.policy.timeout if over else latency.time if latency else 0
             if took >= self.policy.timeout and isinstance(outcome, Responded):
                 took, outcome = self.policy.timeout, TimedOut("wait", measured=outcome.measured)
-            if took:
-                self._record_later(attempt.started_at + took, attempt, outcome)
-                return
-        self._record_attempt(attempt, outcome)
+        faults = self._settled(attempt, response, outcome)
+        if took:
+            self._record_later(attempt.started_at + took, attempt, outcome, faults)
+        else:
+            self._record_attempt(attempt, outcome, faults)
 
     def interrupt(self, attempt: Attempt) -> None:
         """Abandon an attempt that may have been sent: its batch is retried, as after every failure."""
-        self._record_attempt(attempt, INTERRUPTED)
+        self._record_attempt(attempt, INTERRUPTED, self._settled(attempt, INTERRUPTED, INTERRUPTED))
 
     def abandon(self, attempt: Attempt) -> None:
         """Take back an attempt that was never sent: its batch is due now."""
+        self._settled(attempt, INTERRUPTED, INTERRUPTED)
         outbox = self._outboxes[attempt.webhook_id]
         outbox.abandon(attempt, self.clock.now)
         self._arrange(outbox)
 
-    def _record_later(self, at: int, attempt: Attempt, outcome: Outcome) -> None:
-        self._schedule(max(at, self.clock.now), DelayedOutcome(attempt, outcome))
+    def _settled(self, attempt: Attempt, response: Outcome, outcome: Outcome) -> tuple[Fault, ...]:
+        """Return the attempt's faults that had an effect; the others wait for the next attempt."""
+        undecided = self._undecided.pop(id(attempt), ())
+        if not undecided:
+            return attempt.faults
+        without_effect = self.fault_table.settle(undecided, response, outcome, self.clock.now)
+        return tuple([fault for fault in attempt.faults if not any(fault is other for other in without_effect)])
 
-    def _record_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _record_later(self, at: int, attempt: Attempt, outcome: Outcome, faults: tuple[Fault, ...]) -> None:
+        self._schedule(max(at, self.clock.now), DelayedOutcome(attempt, outcome, faults))
+
+    def _record_attempt(self, attempt: Attempt, outcome: Outcome, faults: tuple[Fault, ...]) -> None:
+        """Record an attempt, and the faults that had an effect on it."""
         now = self.clock.now
         if self.requests.has_secrets:
             outcome = self.requests.masking.outcome(outcome)
@@ -445,11 +464,11 @@ class Exporter:
             attempt.events,
             outcome,
             attempt.redelivered,
-            attempt.faults,
+            faults,
             attempt.webhook_id in self.failure_runs.simulated,
         )
         if self.policy.simulate_after and not attempt.is_duplicate:
-            self.failure_runs.record(attempt, outcome)
+            self.failure_runs.record(attempt, outcome, faults)
         outbox = self._outboxes[attempt.webhook_id]
         discards = outbox.complete(attempt, outcome.accepted, now)
         if self._keeper is not None:
@@ -479,28 +498,34 @@ class Exporter:
         if self.clock.now - since >= self.policy.suspend_after and webhook.status is WebhookStatus.ACTIVATED:
             self.suspend(webhook.client_id, webhook_id)
 
-    def _hits(self, webhook_id: int, applies: Callable[[Fault], bool]) -> tuple[Fault, ...]:
-        """Return the faults that hit an attempt that starts now, of those that apply to it.
+    def _hits(self, webhook_id: int, applies: Callable[[Fault], bool]) -> Hits:
+        """Return what hits an attempt that starts now, of the faults that apply to it.
 
         An attempt that does not reach the consumer meets no other fault, and spends none.
         """
         now = self.clock.now
         faults = self.outages.faults(webhook_id, now) if self.outages.declared else ()
         if faults or not self.fault_table.concern(webhook_id):
-            return faults
+            return Hits(faults) if faults else NO_HITS
         before = self.fault_table.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
-        return before or self.fault_table.hits(
+        if before.faults:
+            return before
+        return self.fault_table.hits(
             webhook_id, now, lambda fault: not isinstance(fault, BeforeConsumer) and applies(fault)
         )
 
     def _start_duplicate(self, duplicate: DuplicateDelivery, attempts: list[Attempt]) -> None:
         outbox = self._outboxes[duplicate.webhook_id]
-        faults = (duplicate.fault, *self._hits(duplicate.webhook_id, applies_to_duplicates))
+        hits = self._hits(duplicate.webhook_id, applies_to_duplicates)
+        faults = (duplicate.fault, *hits.faults)
         attempt = outbox.start_duplicate(duplicate.events, duplicate.number, self.clock.now, faults)
         if attempt is None:
+            self.fault_table.settle(hits.undecided, INTERRUPTED, INTERRUPTED, self.clock.now)
             self._arrange(outbox)
         else:
             attempts.append(attempt)
+            if hits.undecided:
+                self._undecided[id(attempt)] = hits.undecided
 
     # Bookkeeping
 

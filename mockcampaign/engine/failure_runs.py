@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mockcampaign.engine.outbox import Attempt, Events
-from mockcampaign.model import Outcome, Responded
+from mockcampaign.model import Fault, Outcome, Responded
 
 
 class FailureRun(msgspec.Struct):
@@ -39,11 +39,14 @@ class FailureRuns:
         self.simulated.add(attempt.webhook_id)
         return run.outcome
 
-    def record(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Continue the run of the webhook, or end it and perhaps begin another one. Duplicates belong to no run."""
+    def record(self, attempt: Attempt, outcome: Outcome, faults: tuple[Fault, ...] = ()) -> None:
+        """Continue the run of the webhook, or end it and perhaps begin another one. Duplicates belong to no run.
+
+        An attempt on which faults had an effect ends it.
+        """
         webhook_id = attempt.webhook_id
         self.simulated.discard(webhook_id)
-        if outcome.accepted or attempt.faults:
+        if outcome.accepted or faults:
             self.current.pop(webhook_id, None)
             return
         run = self.current.get(webhook_id)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mockcampaign.faults import WIRE_FAULTS, CutBody, LostAck, last_of
+from mockcampaign.faults import LOST, WIRE_FAULTS, CutBody, LostAck, last_of
 from mockcampaign.model import Outcome, Request, Responded
-from mockcampaign.transport.script import LOST, cut_outcome
+from mockcampaign.transport.script import cut_outcome
 
 OK = Responded(200)
 

@@ -11,9 +11,10 @@ from typing import cast
 
 import msgspec
 
+from mockcampaign.faults import LOST
 from mockcampaign.model import Measured, Outcome, Request, TimedOut
 from mockcampaign.transport.response import CUT, ResponseParser
-from mockcampaign.transport.script import LOST, Script
+from mockcampaign.transport.script import Script
 from mockcampaign.wallclock import seconds
 
 PARSED_AT_ONCE = 16 * 1024

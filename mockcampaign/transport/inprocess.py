@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from mockcampaign.faults import Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
-from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded, TimedOut
+from mockcampaign.faults import LOST, Chunked, ContentType, CutBody, HeaderCase, Http10, LostAck, last_of
+from mockcampaign.model import ACKNOWLEDGEMENT, Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.transport import kept_headers
 from mockcampaign.transport.address import parse_address
 from mockcampaign.transport.idle_watch import Watch
 from mockcampaign.transport.response import BODY_BYTES_MAX, CUT, RESPONSE_TOO_LONG
-from mockcampaign.transport.script import LOST, cut_outcome, header_fields
+from mockcampaign.transport.script import cut_outcome, header_fields
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -210,6 +210,7 @@ class _Exchange:
             # The traceback helps the application's author; the sender sees only the 500.
             _logger.exception("the application failed to respond to %s %s", self._request.method, self._address.path)
         if self._status is None:
+            self._note_status(500)
             body = _SERVER_ERROR_BODY[: self._request.response_body_bytes_kept]
             headers = (("content-type", "text/plain; charset=utf-8"),)
             self._conclude(Responded(500, headers, body, len(_SERVER_ERROR_BODY)))
@@ -277,6 +278,7 @@ class _Exchange:
 
     def _begin_response(self, message: Message) -> None:
         self._status = message["status"]
+        self._note_status(message["status"])
         if self._dropped is not None:
             # The outcome follows when the application has ended: it must not be busy when the batch is redelivered.
             self.disconnected.set()
@@ -287,6 +289,11 @@ class _Exchange:
                 self._body_bytes_stated = int(value)
         if self._request.method == "HEAD" or self._status in (204, 304):
             self._body_bytes_stated = 0
+
+    def _note_status(self, status: int) -> None:
+        """Drop no response of which the sender would have read that it acknowledges nothing."""
+        if status != ACKNOWLEDGEMENT and self._dropped != "before-response":
+            self._dropped = None
 
     def _continue_response(self, message: Message) -> None:
         body = b"" if self._request.method == "HEAD" else bytes(message.get("body", b""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httptools
 
-from mockcampaign.model import NoResponse, Outcome, Responded
+from mockcampaign.model import ACKNOWLEDGEMENT, NoResponse, Outcome, Responded
 from mockcampaign.transport import kept_headers
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -87,10 +87,18 @@ class ResponseParser:
         """Whether the consumer has asked for the body (status 100)."""
 
     def has_passed(self, moment: str) -> bool:
-        """Whether the final response has arrived up to `moment`, one of `script.LOST`."""
-        if self._headers_complete or moment == "after-headers":
-            return self._headers_complete
-        return (self._status_begun or bool(self._headers)) and not _is_interim(self._parser.get_status_code())
+        """Whether the final response has arrived up to `moment`, one of `faults.LOST`, and can be lost there.
+
+        That an acknowledgement alone is lost does not concern what is lost before its status is read.
+        """
+        if self._strange:
+            return False
+        if self._headers_complete:
+            return self._status == ACKNOWLEDGEMENT or moment == "before-response"
+        if moment == "after-headers" or not (self._status_begun or self._headers):
+            return False
+        status = self._parser.get_status_code()
+        return status == ACKNOWLEDGEMENT or (moment == "before-response" and not _is_interim(status))
 
     def feed(self, data: bytes) -> Outcome | None:
         """Parse more bytes; return the outcome, or None while the response is incomplete."""
@@ -99,7 +107,7 @@ class ResponseParser:
             known = self._known
             if known is not None and known[0] == data and known[1] == self._body_bytes_left and not self._headers_only:
                 self.phase, self.reusable = "body", True
-                self.bytes_received, self._headers_complete = len(data), True
+                self.bytes_received, self._headers_complete, self._status = len(data), True, known[2].status
                 self.server = known[3]
                 return known[2]
             self.phase = "headers"

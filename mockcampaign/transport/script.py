@@ -24,13 +24,6 @@ from mockcampaign.faults import (
 from mockcampaign.model import NoResponse, Outcome, Request
 from mockcampaign.transport.address import encode_headers, encode_start, parse_address
 
-LOST: dict[str, Outcome] = {
-    "before-response": NoResponse("wait", "connection dropped before the response"),
-    "after-status": NoResponse("headers", "connection dropped after the response's status line"),
-    "after-headers": NoResponse("body", "connection dropped after the response headers"),
-}
-"""Outcome of an attempt whose response is dropped, by `LostAck.dropped`."""
-
 
 class Piece(msgspec.Struct, frozen=True):
     """Bytes that are written together."""
@@ -53,7 +46,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     reset: bool
     """Whether the sender ends the connection by a reset."""
     dropped: str | None
-    """When to drop the response: a key of `LOST`, or None."""
+    """When to drop the response if it is an acknowledgement: a key of `LOST`, or None."""
     fresh: bool
     """Whether the request needs a connection of its own."""
     idle: int | None

@@ -20,10 +20,12 @@ from mockcampaign.engine.journal import Attempted, Discarded, FaultDeclared, Fau
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import (
     FAULTS,
+    LOST,
     OUTAGES,
     Chunked,
     ConnectTimeout,
     Duplicate,
+    Http10,
     Latency,
     LostAck,
     Overlap,
@@ -32,6 +34,7 @@ from mockcampaign.faults import (
     Reorder,
     Timeout,
     WireFault,
+    last_of,
 )
 from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DAY, Policy
@@ -102,7 +105,7 @@ def test_chance_is_drawn_from_the_seed() -> None:
 
 def test_two_faults_by_chance_hit_independently_of_each_other() -> None:
     box = box_with(1)
-    for fault in (Chunked(), LostAck()):
+    for fault in (Chunked(), Http10()):
         box.declare_fault(fault, When(probability=0.5))
     run(box, until=START + DAY // 24, consumer=Consumer(FAILED))
     # Each of the four combinations in about one attempt of four.
@@ -131,12 +134,12 @@ def test_it_can_concern_one_webhook() -> None:
 
 def test_it_ends_by_hand() -> None:
     box = box_with(1)
-    declared = box.declare_fault(LostAck(), When())
+    declared = box.declare_fault(Chunked(), When())
     run(box, Consumer(FAILED), until=START)
     box.end_fault(declared.number)
     box.end_fault(declared.number)
     run(box)
-    assert faults_of(box) == [("lost-ack",), ()]
+    assert faults_of(box) == [("chunked",), ()]
     assert [entry.number for entry in entries_of(box, FaultEnded)] == [1]
 
 
@@ -549,8 +552,120 @@ def test_an_attempt_that_failed_otherwise_does_not_time_out() -> None:
     box = box_with(1)
     box.declare_fault(Timeout(), When(times=1))
     cut = NoResponse("wait", "cut")
-    run(box, Consumer(lambda number: OK if number == 2 else cut))
-    assert [entry.outcome for entry in entries_of(box, Attempted)] == [cut, OK]
+    run(box, Consumer(lambda number: cut if number == 1 else OK))
+    assert [entry.outcome for entry in entries_of(box, Attempted)] == [cut, TimedOut("wait"), OK]
+    assert faults_of(box) == [(), ("timeout",), ()]
+
+
+# Faults of an acknowledgement
+
+AWAITING = [LostAck(), LostAck(dropped="after-status"), LostAck(dropped="before-response"), Timeout(), Duplicate()]
+AWAITING += [Duplicate(timing="later", delay=3_000)]
+UNACKNOWLEDGED = [FAILED, Responded(204), TimedOut("wait"), NoResponse("connect", "connection refused")]
+
+
+class Losing(Consumer):
+    """Loses its 200 as a transport does."""
+
+    async def send(self, request: Request) -> Outcome:
+        outcome, lost = await super().send(request), last_of(request.faults, LostAck)
+        return LOST[lost.dropped] if lost is not None and outcome.accepted else outcome
+
+
+def losing(*outcomes: Outcome) -> Losing:
+    """A consumer with these outcomes, which then accepts all."""
+    return Losing(lambda number: outcomes[number - 1] if number <= len(outcomes) else OK)
+
+
+@pytest.mark.parametrize("fault", AWAITING, ids=repr)
+@pytest.mark.parametrize("outcome", UNACKNOWLEDGED, ids=repr)
+def test_a_fault_of_an_acknowledgement_waits_for_one(fault: Fault, outcome: Outcome) -> None:
+    box = box_with(1)
+    declared = box.declare_fault(fault, When(times=2))
+    run(box, Consumer(outcome), until=START + 300_000)
+    assert declared.hits == 0
+    assert {(entry.outcome, entry.faults) for entry in entries_of(box, Attempted)} == {(outcome, ())}
+    run(box, losing())
+    happen(box, 1)
+    run(box, losing())
+    assert declared.hits == 2
+    assert not box.fault_table.declared
+
+
+def test_a_fault_that_one_webhook_did_not_spend_waits_for_the_next_attempt_of_any() -> None:
+    box = box_with(1, webhooks=2)
+    declared = box.declare_fault(LostAck(), When(times=1))
+    run(box, losing(FAILED))
+    assert [(entry.webhook_id, entry.faults) for entry in entries_of(box, Attempted)] == [
+        (1, ()),
+        (2, ()),
+        (1, ("lost-ack",)),
+        (1, ()),
+    ]
+    assert declared.hits == 1
+
+
+def test_a_fault_that_was_ended_during_its_attempt_does_not_come_back() -> None:
+    box = box_with(1)
+    declared = box.declare_fault(LostAck(), When(times=1))
+    consumer = losing(FAILED)
+
+    async def send(request: Request) -> Outcome:
+        box.end_fault(declared.number)
+        return await consumer.send(request)
+
+    run(box, send=send)
+    assert faults_of(box) == [(), ()]
+    assert not box.fault_table.declared
+
+
+def test_a_fault_whose_time_ended_during_its_attempt_does_not_come_back() -> None:
+    box = box_with(1)
+    box.declare_fault(LostAck(), When(duration=5_000))
+    run(box, losing(FAILED))
+    assert faults_of(box) == [(), ()]
+    assert not box.fault_table.declared
+
+
+def test_a_waiting_fault_does_not_let_simulated_attempts_be_sent() -> None:
+    box = box_with(1, simulate_after=4)
+    declared = box.declare_fault(LostAck(), When(times=1))
+    consumer = run(box, losing(*[FAILED] * 10), until=START + 10_000 * 63)
+    assert len(consumer.requests) == 8  # the first four, and numbers 8, 16, 32 and 64
+    assert declared.hits == 0
+
+
+@given(
+    st.sampled_from(AWAITING[:4]),
+    st.one_of(
+        st.builds(When, times=st.integers(1, 4)),
+        st.builds(When, every=st.integers(2, 4), times=st.integers(1, 3)),
+        st.builds(When, probability=st.sampled_from([0.3, 0.7]), times=st.integers(1, 3)),
+    ),
+    st.lists(st.sampled_from([OK, *UNACKNOWLEDGED]), max_size=12),
+)
+def test_each_counted_hit_has_lost_an_acknowledgement(fault: Fault, when: When, outcomes: list[Outcome]) -> None:
+    box = box_with(7, list_max=2)
+    declared = box.declare_fault(fault, when)
+    consumer = losing(*outcomes)
+    answered: list[bool] = []
+
+    async def send(request: Request) -> Outcome:
+        outcome = await consumer.send(request)
+        answered.append(outcome.accepted or outcome in LOST.values())
+        return outcome
+
+    run(box, send=send)
+    hit = [bool(faults) for faults in faults_of(box)]
+    assert len(hit) == len(answered)
+    assert all(acknowledged for acknowledged, faults in zip(answered, hit, strict=True) if faults)
+    assert sum(hit) == declared.hits
+    # As if the consumer had only ever acknowledged.
+    other = box_with(7, list_max=2)
+    other.declare_fault(fault, when)
+    run(other, losing())
+    plain = [bool(faults) for faults in faults_of(other)]
+    assert [faults for acknowledged, faults in zip(answered, hit, strict=True) if acknowledged] == plain
 
 
 # The law, for batches of one webhook

@@ -5,7 +5,7 @@ import pytest
 from builders import START, events
 from mockcampaign.engine.failure_runs import FailureRuns
 from mockcampaign.engine.outbox import Attempt
-from mockcampaign.faults import LostAck
+from mockcampaign.faults import Chunked, LostAck
 from mockcampaign.model import NoResponse, Outcome, Responded, TimedOut
 
 BATCH = tuple(events(2))
@@ -53,8 +53,14 @@ def test_a_run_belongs_to_one_batch_of_one_webhook() -> None:
 
 def test_an_attempt_with_a_fault_ends_the_run() -> None:
     runs = after(BUSY, BUSY, BUSY)
-    runs.record(attempt(4, faults=(LostAck(),)), BUSY)
+    runs.record(attempt(4, faults=(Chunked(),)), BUSY, (Chunked(),))
     assert runs.simulate(attempt(5)) is None
+
+
+def test_an_attempt_on_which_its_fault_had_no_effect_is_one_of_the_run() -> None:
+    runs = after(BUSY, BUSY)
+    runs.record(attempt(3, faults=(LostAck(),)), BUSY)
+    assert runs.simulate(attempt(5)) == BUSY
 
 
 def test_after_forgetting_the_batch_has_to_fail_anew() -> None:

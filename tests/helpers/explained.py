@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mockcampaign.engine.journal import Attempted, Entry, serials_in
+from mockcampaign.faults import LOST
 from mockcampaign.model import CONNECT_PHASES, Responded, TimedOut
-from mockcampaign.transport.script import LOST
 
 LATE = frozenset({"timeout", "latency"})
 """Faults after which the sender has timed out although the consumer has answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,27 @@ def test_the_test_of_the_design(campaign: CampaignFixture, app: App) -> None:
     assert app.processed()[100:] == campaign.delivered(opens)
     assert [len(delivery.events) for delivery in campaign.deliveries] == [100, 100, 100, 50]
     campaign.assert_compliant()
+
+
+@pytest.mark.parametrize("fault", ["lost-ack", "timeout", "duplicate"])
+@pytest.mark.parametrize("served", [False, True])
+def test_a_fault_of_acknowledgements_waits_until_the_consumer_recovers(
+    campaign: CampaignFixture, app: App, fault: str, served: bool
+) -> None:
+    with serve_in_thread(app) if served else contextlib.nullcontext(app) as target:
+        opens = campaign.webhook("open", target=f"{target}/hook" if isinstance(target, str) else target)
+        app.status = 503
+        campaign.outage("3h")
+        with campaign.fault(fault, times=2) as injected:
+            campaign.emit(opens, count=100)
+            campaign.advance("3h5m")
+            assert injected.hits == 0
+            app.status = 200
+            campaign.run()
+            campaign.emit(opens, count=100)
+            campaign.run()
+            assert injected.hits == 2
+    assert len(app.events) == 400
 
 
 def test_an_application_is_started_once_and_stopped_after_the_test(inner: Inner) -> None:

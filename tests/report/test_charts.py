@@ -9,8 +9,8 @@ from builders import OK, START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.declared_faults import When
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.faults import LostAck
-from mockcampaign.model import EventType, NoResponse, Responded
+from mockcampaign.faults import LOST, LostAck
+from mockcampaign.model import EventType, Responded
 from mockcampaign.policy import Policy
 from mockcampaign.report.attempts import DETAILS, Detail, attempts
 from mockcampaign.report.charts import POINTS_MAX, Band, Chart, chart, pending_max
@@ -82,7 +82,7 @@ def test_a_fault_is_a_band_until_it_can_hit_no_more(when: When, ended: int | Non
     activated(box)
     box.declare_fault(LostAck(), when)
     happen(box)
-    consumer = Consumer(NoResponse("body", "connection dropped"))
+    consumer = Consumer(LOST["after-headers"])
     run(box, consumer, until=START + 25_000)
     if ended is not None:
         box.end_fault(ended)

@@ -101,12 +101,18 @@ SIGHTS: dict[str, list[Sight]] = {
         Sight(PLAIN, raw=lambda seen: b"\r\nContent-Type: application/json;charset=UTF-8\r\n" in first(seen)[0]),
     ],
     "lost-ack": [
-        Sight(TWICE, 2, {"dropped": dropped}) for dropped in ("before-response", "after-status", "after-headers")
+        *(Sight(TWICE, 2, {"dropped": dropped}) for dropped in ("before-response", "after-status", "after-headers")),
+        # What acknowledges nothing is not lost, and leaves its connection open.
+        *(
+            Sight([*[[1, 2]] * 3, *TWICE], 2, {"dropped": dropped}, answers=(REFUSED,) * 3)
+            for dropped in ("after-status", "after-headers")
+        ),
     ],
     "duplicate": [
         Sight(TWICE, 1, {"timing": "at-once"}),
         Sight([*PLAIN, [1, 2]], 1, {"timing": "later", "delay": 5_000}),
         Sight(TWICE, 2, {"timing": "concurrent"}),
+        Sight([[1, 2], *TWICE], 1, {"timing": "at-once"}, answers=(REFUSED,)),
     ],
     "reorder": [Sight([[3, 4], [1, 2], [5]])],
     "refill": [Sight([[1], [1, 2]], bursts=((0, 1), (5_000, 1)), answers=(REFUSED,))],
@@ -117,7 +123,7 @@ SIGHTS: dict[str, list[Sight]] = {
         Sight([[1], [2], [3]], 1, {"time": 99}, bursts=((0, 1), (100, 1), (100, 1))),
         Sight([[1], [1], [2, 3]], 1, {"time": 10_000}, bursts=((0, 1), (100, 1), (100, 1))),
     ],
-    "timeout": [Sight(TWICE)],
+    "timeout": [Sight(TWICE), Sight([[1, 2], *TWICE], answers=(REFUSED,))],
 }
 
 

@@ -12,7 +12,7 @@ from mockcampaign import json_text
 from mockcampaign.check.probes.sql_probe import engine_at, query_placeholders
 from mockcampaign.durations import DURATION_SCHEMA, format_duration, parse_duration, parse_moment
 from mockcampaign.errors import InvalidInputError
-from mockcampaign.faults import OUTAGES
+from mockcampaign.faults import OUTAGES, unknown_kind
 from mockcampaign.judging.consumer_store import check_jmespath
 from mockcampaign.policy import INT64_MAX
 from mockcampaign.scenario.language.annotations import Bounded, ParsedText, Secret
@@ -75,7 +75,7 @@ def _parse_span(text: str) -> int:
 
 def _parse_outage_kind(text: str) -> str:
     if text not in OUTAGES:
-        raise InvalidInputError(unknown("kind of outage", text, OUTAGES))
+        raise InvalidInputError(unknown_kind("kind of outage", text, OUTAGES))
     return text
 
 
