@@ -216,7 +216,22 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
         return (
             f"{counted(pending, 'event')} {were} still due at the end: add `run: until-idle`, or expect them as pending"
         )
-    if why is None or any(_means_nothing_delivered(one.claim) for one in expected):
+    return None if why is None else _unless_meant(why, expected)
+
+
+def expectations_show_nothing(
+    expectations: Sequence[Expectation], found: Sequence[Finding], ledger: Ledger
+) -> str | None:
+    """Return why expectations by themselves are inconclusive: one of the stored events, of which none was delivered."""
+    why = nothing_shown(ledger)
+    if why is None or all(one.outcome != "not-exercised" for one in found):
+        return None
+    return _unless_meant(why, expectations)
+
+
+def _unless_meant(why: str, expectations: Sequence[Expectation]) -> str | None:
+    """Return why nothing was delivered, or None if the expectations say that nothing is."""
+    if any(_means_nothing_delivered(one.claim) for one in expectations):
         return None
     return f"{why}; expect `delivered: 0` if that is meant"
 
@@ -276,6 +291,8 @@ def judge_consumer(
     wrong = bool(difference.missing or difference.altered)
     if claim.processed == "exactly-once":
         wrong = bool(difference)
+    if not wrong and not ledger.deliveries.delivered:
+        return "not-exercised", "no event was delivered", (*ledger.evidence(), position)
     summary = sentences.difference_of(difference.seen()) if wrong else _all_delivered(ledger.deliveries.delivered)
     if wrong and difference.altered and claim.fields is None:
         summary += of_fields_not_stored(fields_not_stored(ledger, events), _compared_by)

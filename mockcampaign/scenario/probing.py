@@ -104,7 +104,7 @@ class RunProbe:
                 return False
             position = self._ledger.next_position
             judged = (judge_consumer(claim, self._ledger, position, probed, self._shapes) for claim in claims)
-            return all(outcome == "pass" for outcome, _, _ in judged)
+            return all(outcome != "fail" for outcome, _, _ in judged)
 
         probed = await ask_until(ask, are_met, self._settle)
         if isinstance(probed, StoreMissingError):

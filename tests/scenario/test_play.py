@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import threading
@@ -19,13 +20,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from werkzeug.serving import make_server
 
-from mockcampaign.engine.journal import Attempted, comparable
+from mockcampaign.engine.journal import Attempted, Probed, StepReached, comparable
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
-from mockcampaign.model import BasicAuthentication
+from mockcampaign.model import BasicAuthentication, NoAuthentication, Responded
 from mockcampaign.policy import DAY
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.judge import scenario_shows_nothing
 from mockcampaign.scenario.load import find_scenarios, load
+from mockcampaign.scenario.replay import Replay
 from mockcampaign.serving import serve_in_thread
 from mockcampaign.shipped import scenarios_folder
 from mockcampaign.transport.inprocess import AsgiTransport, WsgiTransport
@@ -116,6 +118,64 @@ def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.Mo
     assert len(set(journals)) == 1
     other, _ = played(plan, AsgiTransport(consumer_app(basic_authentication=CREDENTIALS)), seed=2)
     assert comparable(other.campaign.journal.entries) not in journals
+
+
+class Busy:
+    """Passes requests on to a consumer, but responds 503 to all batches between the first and the 32nd."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._batches = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_batch = scope["type"] == "http" and scope["path"] == "/hook"
+        self._batches += is_batch
+        if is_batch and 1 < self._batches < 32:
+            await Response(status_code=503)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+@pytest.mark.parametrize("fault", ["lost-ack", "timeout", "duplicate"])
+@pytest.mark.parametrize(("bug", "verdict"), [("never-deduplicates", ["consumer.processed"]), (None, [])])
+def test_a_fault_of_acknowledgements_outlasts_an_outage_and_rejections(
+    tmp_path: Path, fault: str, bug: str | None, verdict: list[str]
+) -> None:
+    """Over loopback, in-process and in a replay: what is lost is an acknowledgement, so deduplication is tested."""
+    steps = (
+        "emit: {type: open, count: 1}",
+        "run: until-idle",
+        "emit: {type: open, count: 100}",
+        "outage: {for: 10m}",
+        f"fault: {{kind: {fault}, times: 2}}",
+        "run: until-idle",
+        "emit: {type: open, count: 100}",
+        "run: until-idle",
+        "expect: {consumer: {processed: exactly-once}}",
+    )
+    journals = []
+    with serve_in_thread(Busy(consumer_app(bug))) as url:
+        plan = own_plan(tmp_path, url, *steps)
+        player, findings = played(plan, WireTransport())
+        assert failed(findings) == verdict
+        journals.append(player.campaign.journal.entries)
+    player, findings = played(plan, AsgiTransport(Busy(consumer_app(bug))))
+    assert failed(findings) == verdict
+    journals.append(player.campaign.journal.entries)
+    replay = Replay(
+        [entry for entry in journals[0] if not isinstance(entry, StepReached | Probed)],
+        AsgiTransport(Busy(consumer_app(bug))),
+        target=None,
+        authentication=NoAuthentication(),
+    )
+    asyncio.run(replay.play())
+    journals.append(replay.campaign.journal.entries)
+    attempts = [[entry for entry in entries if isinstance(entry, Attempted)] for entries in journals]
+    assert attempts[0] == attempts[1] == attempts[2]
+    hit = [entry for entry in attempts[0] if fault in entry.faults and entry.serials]
+    assert sum(entry.count for entry in hit) == 2
+    rejected = [entry for entry in attempts[0] if isinstance(entry.outcome, Responded) and not entry.outcome.accepted]
+    assert [(entry.count, entry.outcome, entry.faults) for entry in rejected] == [(30, Responded(503), ())]
 
 
 EVERYTHING = (
@@ -371,6 +431,34 @@ def test_a_run_without_deliveries_needs_an_expectation_of_none(
         assert said is not None
         assert said.startswith(why)
         assert said.endswith("; expect `delivered: 0` if that is meant")
+
+
+@pytest.mark.parametrize("wanted", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("beside", ["", "opens: {delivered: 0}, "])
+@pytest.mark.parametrize("steps", [REFUSING, DEAF, WAITING])
+def test_stored_events_are_not_judged_if_none_was_delivered(
+    tmp_path: Path, steps: tuple[str, ...], beside: str, wanted: str
+) -> None:
+    plan = own_plan(tmp_path, "http://x.test", *steps, f"expect: {{{beside}consumer: {{processed: {wanted}}}}}")
+    _, findings = played(plan, AsgiTransport(consumer_app()))
+    [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
+    assert (finding.outcome, finding.actual) == ("not-exercised", "no event was delivered")
+
+
+@pytest.mark.parametrize("wanted", ["exactly-once", "at-least-once"])
+def test_events_that_are_stored_although_none_was_delivered_are_judged(tmp_path: Path, wanted: str) -> None:
+    """Discarded events may be stored, once."""
+    stored: list[Any] = []
+
+    async def hook(request: Request) -> Response:
+        stored.extend(await request.json())
+        return Response(status_code=503)
+
+    steps = ("emit: {type: open, count: 3}", "advance: 20s", f"expect: {{consumer: {{processed: {wanted}}}}}")
+    plan = own_plan(tmp_path, "http://x.test", *steps)
+    _, findings = played(plan, AsgiTransport(starlette_consumer(hook, stored)))
+    [finding] = [finding for finding in findings if finding.id == "consumer.processed"]
+    assert finding.outcome == ("fail" if wanted == "exactly-once" else "not-exercised")
 
 
 def test_an_earlier_expectation_of_pending_does_not_count_for_later_events(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -112,6 +113,27 @@ def test_a_query_of_the_consumers_database_serves_verdicts_and_checks(database: 
             started = server.control("POST", "/check", body).json()
             checked = server.control("GET", f"/checks/{started['id']}?wait=60s").json()
         assert [(one["id"], one["outcome"]) for one in checked["findings"]] == [("stores-every-event", "pass")]
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ({"consumer": {"processed": "exactly-once"}}, "could-not-tell"),
+        ({"consumer": {"processed": "at-least-once"}, "open": {"pending": 0}}, "could-not-tell"),
+        ({"consumer": {"processed": "exactly-once"}, "open": {"delivered": 0}}, "compliant"),
+        ({"consumer": {"processed": 0}}, "compliant"),
+        ({"open": {"pending": 0}}, "compliant"),
+    ],
+)
+def test_expectations_of_stored_events_show_nothing_if_none_was_delivered(
+    database: tuple[str, ProbeOptions], body: dict[str, Any], verdict: str
+) -> None:
+    url, probe = database
+    with running_server(probe=probe) as server:
+        server.activated(f"{url}/hook")
+        found = server.control("POST", "/expect", body).json()
+    assert found["verdict"] == verdict
+    assert (found["trouble"] is None) == (verdict == "compliant")
 
 
 def test_a_number_that_is_too_great_shows_nothing_and_one_that_is_too_small_a_loss(httpserver: HTTPServer) -> None:

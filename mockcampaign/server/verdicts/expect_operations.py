@@ -83,10 +83,10 @@ async def _expect(call: Call, request: ExpectRequest) -> VerdictView:
     dropped = campaign.journal.dropped
     probed = [one for one in expectations if trouble is None or not isinstance(one, ConsumerExpected)]
     fields = () if consumer is None else consumer.fields
-    findings, ledger, unrecognised, notes = await asyncio.to_thread(
+    findings, ledger, inconclusive, notes = await asyncio.to_thread(
         _judged, campaign, entries, [_with_fields(one, fields) for one in probed], webhook_ids, reading
     )
-    findings, trouble = masked(findings, campaign), trouble or unrecognised or dropped_trouble(dropped)
+    findings, trouble = masked(findings, campaign), trouble or dropped_trouble(dropped) or inconclusive
     return VerdictView(
         verdict=verdict_on(findings, trouble, strict=False),
         trouble=trouble,
@@ -147,8 +147,8 @@ def _judged(
     webhook_ids: Mapping[str, int],
     reading: StoreReading | None,
 ) -> tuple[list[Finding], Ledger, str | None, tuple[str, ...]]:
-    """Return the findings, the ledger, why expectations of the store cannot be judged, or None, and notes."""
-    from mockcampaign.scenario.judge import finding, unrecognised_for
+    """Return the findings, the ledger, why expectations of the store cannot be judged or show nothing, and notes."""
+    from mockcampaign.scenario.judge import expectations_show_nothing, finding, unrecognised_for
     from mockcampaign.scenario.plan import ConsumerExpected
 
     ledger, stored = Ledger.of(entries), Ledger()
@@ -173,8 +173,8 @@ def _judged(
         for one in expectations
         if one not in unrecognised
     ]
-    notes = notes_on(entries, ledger, campaign.policy.event_age_max)
-    return found, ledger, next(iter(unrecognised.values()), None), notes
+    inconclusive = next(iter(unrecognised.values()), None) or expectations_show_nothing(expectations, found, ledger)
+    return found, ledger, inconclusive, notes_on(entries, ledger, campaign.policy.event_age_max)
 
 
 def _probed(campaign: Campaign, ledger: Ledger, reading: StoreReading) -> Probed:
