@@ -54,8 +54,10 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     question.add([event])
     if context.state is not None:
         await context.state.ask(question)
+        context.incidents.note_reading(context.state, bench.slot.rule)
     for counter in context.counters:
         await counter.probe.ask(question)
+        context.incidents.note_reading(counter.probe, bench.slot.rule)
     if context.probe is None:
         return context.shown_fields
     found = await found_or_nothing(context.probe.ask(question), acknowledged=context.transport.has_acknowledged)

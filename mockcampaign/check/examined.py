@@ -8,7 +8,7 @@ from enum import StrEnum, auto
 import msgspec
 
 from mockcampaign.errors import CouldNotTellError
-from mockcampaign.judging.fact import AnyFact, Died
+from mockcampaign.judging.fact import AnyFact, Died, LastReading, ProbeFailed
 from mockcampaign.shape.field import Event
 
 
@@ -82,6 +82,11 @@ class PoisonedError(SkipRule):
 
 class ProbeFailedError(CouldNotTellError):
     """The probe worked before, and cannot be read any more."""
+
+    def __init__(self, message: str, last: LastReading) -> None:
+        """`message` says how it failed, and `last` when it worked."""
+        super().__init__(message)
+        self.fact = ProbeFailed(message=message, last=last)
 
 
 class StillBrokenError(CouldNotTellError):

@@ -14,7 +14,7 @@ import msgspec
 from mockcampaign.check.behaviours import BEHAVIOURS
 from mockcampaign.check.bench.aftermath import since_poison
 from mockcampaign.check.bench.bench import Bench
-from mockcampaign.check.bench.context import CheckContext, RuleSlot
+from mockcampaign.check.bench.context import CALIBRATION, CheckContext, RuleSlot
 from mockcampaign.check.bench.events import replaced_fields, time_factor
 from mockcampaign.check.calibration import accepted_body, calibrated_fields
 from mockcampaign.check.examined import (
@@ -302,7 +302,7 @@ class Examiner:
                 async with asyncio.timeout(max(self._left(), 0)):
                     reading = await assuming[-1].store.read()
             except CouldNotTellError as error:
-                unread = Inconclusive(message=str(error))
+                unread = _inconclusive(error)
             except TimeoutError:
                 unread = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
         while self._waiting:
@@ -420,7 +420,7 @@ class Examiner:
     async def _calibrate(self) -> None:
         if not self._settings.shape.body.is_certain:
             self._use_body(await accepted_body(self._asking))
-        bench = self._calibrating("calibration")
+        bench = self._calibrating(CALIBRATION)
         try:
             shown_fields = await calibrated_fields(bench)
         finally:
@@ -435,7 +435,7 @@ class Examiner:
     def _asking(self, body: Body) -> Bench:
         """Return a bench that sends such bodies, to see whether the consumer expects them."""
         self._use_body(body)
-        return self._calibrating(f"calibration:{body.events_max}")
+        return self._calibrating(f"{CALIBRATION}:{body.events_max}")
 
     def _calibrating(self, name: str) -> Bench:
         """Return a bench for before any rule is examined."""
@@ -556,7 +556,7 @@ class Examiner:
                 # Its user may have stopped it.
                 stopped = "could-not-tell", NotReached(why="consumer-gone", rule_id=before[-1])
         except CouldNotTellError as error:
-            facts = (Inconclusive(message=str(error)),)
+            facts = (_inconclusive(error),)
             if rule.id == BASICS:
                 stopped = "not-exercised", NotReached(why="basics-inconclusive", rule_id=BASICS)
         except TimeoutError:
@@ -667,6 +667,10 @@ class Examiner:
         return () if difference is None else tuple(one.masked(self._masking.text) for one in difference.events())
 
 
+def _inconclusive(error: CouldNotTellError) -> AnyFact:
+    return error.fact if isinstance(error, ProbeFailedError) else Inconclusive(message=str(error))
+
+
 def _seen_so_far(rule: Rule, bench: Bench, unfinished: tuple[AnyFact, ...]) -> Examined | None:
     """Return what a rule that was cut short has seen, if that is a suspicion or a violation already."""
     if rule.seen_so_far is not None:
@@ -714,7 +718,7 @@ async def _examined(rule: Rule, bench: Bench) -> Examined:
     try:
         return await rule.examine(bench)
     except ProbeFailedError as failure:
-        await bench.require_probe(str(failure))
+        await bench.require_probe(failure.fact)
         raise
 
 

@@ -138,8 +138,10 @@ def found_in(
     where = "the response is" if expression == WHOLE else f"{expression!r} selects"
     if count is not None:
         if not _is_number(found):
+            # A sum over no rows is null in SQL, and a group without rows is none.
+            null = f"; if null stands for 0: {count} || `0`" if found is None and expression != WHOLE else ""
             inside = _inside(response, _is_number, "numbers", advice.format("count"))
-            raise CouldNotTellError(f"{whose}: {where} {shown(found)}, expected a whole number{inside}")
+            raise CouldNotTellError(f"{whose}: {where} {shown(found)}, expected a whole number{null}{inside}")
         return int(found)
     if not isinstance(found, list):
         inside = _inside(response, _is_list, "lists", advice.format("events"))

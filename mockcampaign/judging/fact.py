@@ -562,6 +562,15 @@ class Unavailable(Fact, frozen=True, kw_only=True):
         return f"unavailable({self.first_rule or ''})"
 
 
+class LastReading(_Value, frozen=True, kw_only=True):
+    """When a probe was read last before it failed, and what came in between."""
+
+    rule_id: str = ""
+    """Id of the rule that was being examined; empty before the first one."""
+    accepted: tuple[str, ...] = ()
+    """Ids of the rules whose events the consumer has accepted since."""
+
+
 class Poisoned(Fact, frozen=True, kw_only=True):
     """Since one batch that it could not store, the consumer accepts no ordinary batches, or its probe fails."""
 
@@ -578,11 +587,21 @@ class Poisoned(Fact, frozen=True, kw_only=True):
     """Replies to an ordinary batch since then; empty if ordinary batches are accepted."""
     probe: str = ""
     """How the probe has failed since then; empty if it works, or if there is none."""
+    last: LastReading | None = None
+    """When the probe was read last, if it has failed."""
 
     @property
     def identity(self) -> str:
         """The replies since then, or that only the probe fails; the batch varies with the rules that are examined."""
         return f"poisoned({self.since[-1].identity if self.since else 'probe'})"
+
+
+class ProbeFailed(Fact, frozen=True, kw_only=True):
+    """A probe that had worked can no longer be read, for which the consumer may have its reasons."""
+
+    foreign = frozenset({"message"})
+    message: str
+    last: LastReading
 
 
 class AttemptsEnded(Fact, frozen=True, kw_only=True):
@@ -1007,6 +1026,7 @@ AnyFact = (
     | RejectsLater
     | Unavailable
     | Poisoned
+    | ProbeFailed
     | AttemptsEnded
     | AllAttempts
     | Confirmed

@@ -45,6 +45,7 @@ from mockcampaign.judging.fact import (
     InFront,
     JudgedAttempts,
     KeysOn,
+    LastReading,
     LostInCrash,
     LostWhileBroken,
     Need,
@@ -58,6 +59,7 @@ from mockcampaign.judging.fact import (
     Pattern,
     Poisoned,
     Precondition,
+    ProbeFailed,
     Rejected,
     RejectsLater,
     ReplacedFields,
@@ -95,6 +97,9 @@ from mockcampaign.text import counted, few
 
 KEY_FIELDS_SHOWN_MAX = 4
 """How many fields of a deduplication key a sentence names; of a longer one, it names what is missing."""
+
+SUSPECTS_SHOWN_MAX = 5
+"""How many rules are named whose events the consumer has accepted since a probe last worked."""
 
 HURRIED_SHOWN_MAX = 3
 """How many rules that passed with fewer requests the headline names."""
@@ -458,6 +463,8 @@ def _clause(fact: AnyFact) -> str:
             return _clause(fact.difference)
         case NoVerdict():
             return _no_verdict(fact)
+        case ProbeFailed():
+            return f"{fact.message}; {_last_reading(fact.last)}"
         case Inconclusive():
             return fact.message
         case OwnTrouble():
@@ -900,9 +907,20 @@ def _poisoned(fact: Poisoned) -> str:
     batch = f"{_stimulus(fact.after)} ({_responded(fact.replies)}{others}) while {fact.rule_id} was examined"
     probe = f"its probe fails: {fact.probe}" if fact.probe else ""
     if not fact.since:
+        # The batch was the newest one when it was seen, and what others have sent before it may be why.
+        if fact.last is not None and {*fact.last.accepted} - {fact.rule_id}:
+            return f"after {batch}, {probe}; {_last_reading(fact.last)}"
         return f"after {batch}, {probe}, though it worked before"
     every = f"since {batch}, it {_responded(fact.since)} to every ordinary batch"
     return f"{every}, and {probe}" if probe else every
+
+
+def _last_reading(last: LastReading) -> str:
+    when = f"while {last.rule_id} was examined" if last.rule_id else "before the first rule"
+    if not last.accepted:
+        return f"it last worked {when}"
+    rules = few(last.accepted, SUSPECTS_SHOWN_MAX)
+    return f"since it last worked, {when}, the consumer has accepted events of {rules}"
 
 
 def _capacity(fact: Capacity) -> str:

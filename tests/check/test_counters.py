@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from checks import checked
 from mockcampaign.check.probes.store_probe import url_and_path
@@ -91,6 +94,50 @@ def test_a_counter_that_fails_later_leaves_rules_inconclusive(failure: str, work
     found = Asked(works, FAILURES[failure]).found()
     assert found["once-after-lost-response"].outcome == "could-not-tell"
     assert failure in found["once-after-lost-response"].actual
+
+
+class FailsToCountNull(Consumer):
+    """Shows a number on a dashboard that fails as soon as a device is null."""
+
+    async def counted(self, request: Request) -> Response:
+        if any(event.get("device", "") is None for event in self.store.events()):
+            raise HTTPException(500, "no such device")
+        return await super().counted(request)
+
+
+class FailsToReportNull(FailsToCountNull):
+    """Fails to report its events as well."""
+
+    async def processed(self, request: Request) -> Response:
+        await self.counted(request)
+        return await super().processed(request)
+
+
+NULL_RULES = ("stores-every-event", "accepts-null-fields", "accepts-unknown-fields")
+
+
+def test_what_was_accepted_since_a_counter_worked_is_named() -> None:
+    app = application(FailsToCountNull(Store(), None))
+    found = {one.id: one for one in checked(app, counter=COUNTER, rules=NULL_RULES).rules}
+    for rule in ("accepts-null-fields", "accepts-unknown-fields"):
+        assert (found[rule].outcome, found[rule].actual) == (
+            "could-not-tell",
+            "Probe http://app/count: responded 500, expected 200; since it last worked, while stores-every-event was "
+            "examined, the consumer has accepted events of accepts-null-fields",
+        )
+
+
+def test_what_was_accepted_since_the_probe_worked_is_named() -> None:
+    """Without stored events to compare, no rule before it has read the store."""
+    app = application(FailsToReportNull(Store(), None))
+    rules = ("stores-every-event", "survives-many-requests", "bad-event-blocks-nothing", "stores-cut-characters")
+    found = {one.id: one for one in checked(app, rules=rules).rules}
+    assert found["stores-cut-characters"].outcome == "could-not-tell"
+    assert found["stores-cut-characters"].actual == (
+        "Probe http://app/processed: responded 500, expected 200; since it last worked, while stores-every-event was "
+        "examined, the consumer has accepted events of bad-event-blocks-nothing, survives-many-requests and "
+        "stores-cut-characters"
+    )
 
 
 def test_a_violation_by_the_stored_events_is_not_looked_at_again() -> None:

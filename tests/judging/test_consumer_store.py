@@ -60,6 +60,14 @@ def test_a_jmespath_that_cannot_be_evaluated_says_whose_it_is() -> None:
             {"count": "@"},
             'the response is {"total":3,"ok":true}, expected a whole number; numbers in it: total (COUNT)',
         ),
+        (
+            {"click": 3},
+            {"count": "open"},
+            "'open' selects null, expected a whole number; if null stands for 0: open || `0`; numbers in it: click "
+            "(COUNT)",
+        ),
+        ({}, {"count": "open"}, "'open' selects null, expected a whole number; if null stands for 0: open || `0`"),
+        (None, {"count": "@"}, "the response is null, expected a whole number"),
     ],
 )
 def test_a_response_with_the_events_inside_is_an_error_that_says_where(
@@ -69,6 +77,14 @@ def test_a_response_with_the_events_inside_is_an_error_that_says_where(
     said = said.replace("EVENTS", advice.format("events")).replace("COUNT", advice.format("count"))
     with pytest.raises(CouldNotTellError, match=f"^probe: {re.escape(said)}$"):
         found_in(response, "probe", **asked)
+
+
+def test_a_number_that_is_null_before_the_first_event_can_be_selected_as_the_error_says() -> None:
+    with pytest.raises(CouldNotTellError) as refused:
+        found_in({"sums": None}, "probe", count="sums.open")
+    count = str(refused.value).partition("0: ")[2]
+    assert found_in({"sums": None}, "probe", count=count) == 0
+    assert found_in({"sums": {"open": 3}}, "probe", count=count) == 3
 
 
 JSON = st.recursive(

@@ -26,9 +26,19 @@ from mockcampaign.check.edge_cases import EdgeCase, EdgeCases
 from mockcampaign.check.examined import ConsumerDiedError, PoisonedError, SkipRule
 from mockcampaign.check.reproduce.curl import Endpoint
 from mockcampaign.check.settings import Lengths, Settings, Variation
-from mockcampaign.engine.journal import Attempted, serials_in
+from mockcampaign.engine.journal import Attempted, Entry, Requested, serials_in
 from mockcampaign.errors import ConsumerUnreachableError, CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import Died, Poisoned, Precondition, Reply, Response, Stimulus, Unmet, replies
+from mockcampaign.judging.fact import (
+    Died,
+    Poisoned,
+    Precondition,
+    ProbeFailed,
+    Reply,
+    Response,
+    Stimulus,
+    Unmet,
+    replies,
+)
 from mockcampaign.judging.ledger import NO_DELIVERIES, Ledger
 from mockcampaign.judging.situation import Situation
 from mockcampaign.masking import shown_url
@@ -94,7 +104,8 @@ class Bench:
         self.ledger = Ledger.following(self.campaign.journal)
         self.other_deliveries = NO_DELIVERIES
         """Deliveries of further benches of the same rule, which this bench's journal does not contain."""
-        self.store = RuleStore(context, self.campaign, self.ledger)
+        self.store = RuleStore(context, self.campaign, self.ledger, slot.rule)
+        self.campaign.journal.follow(self._note_accepted)
         self.last_accepted = True
         """Whether the batch that was delivered last was accepted."""
         self.sending: Stimulus | None = None
@@ -408,13 +419,18 @@ class Bench:
         incidents.poison = Poison(fact=fact, events=events, commands="\n".join(commands) if commands else None)
         raise PoisonedError
 
-    async def require_probe(self, failure: str) -> None:
-        """Judge a probe that worked before and has failed as `failure` says. Raise as `deliver` does.
+    def _note_accepted(self, position: int, entry: Entry) -> None:
+        if isinstance(entry, Attempted | Requested) and entry.outcome.accepted:
+            self.incidents.note_accepted(self.slot.rule)
+
+    async def require_probe(self, failed: ProbeFailed) -> None:
+        """Judge a probe that worked before and has failed as `failed` says. Raise as `deliver` does.
 
         Raise `PoisonedError` also if ordinary batches are no longer accepted.
         """
         newest = self.ledger.attempts[-1:]
         serials = list(serials_in(newest[0].serials)) if newest else []
+        failure = failed.message
         since = await self._ordinary()
         if since.accepted:
             await pause(BUSY)
@@ -423,7 +439,8 @@ class Bench:
             return
         batch = Stimulus(situation=Situation.BATCH, events=len(serials))
         outcomes = () if since.accepted else since.outcomes
-        self.incidents.poison = Poison(fact=self._poisoned(batch, (newest[0].outcome,), outcomes, failure))
+        fact = self._poisoned(batch, (newest[0].outcome,), outcomes, failure)
+        self.incidents.poison = Poison(fact=msgspec.structs.replace(fact, last=failed.last))
         if not since.accepted:
             raise PoisonedError
 
@@ -474,12 +491,11 @@ class Bench:
         probe: str,
         failed_before: int = 0,
     ) -> Poisoned:
-        rule_id = self.slot.rule_id.partition(":")[0]
         return Poisoned(
             after=after,
             replies=replies(outcomes),
             failed_before=failed_before,
-            rule_id=rule_id,
+            rule_id=self.slot.rule,
             since=replies(since),
             probe=probe,
         )

@@ -11,10 +11,13 @@ from mockcampaign.check.probes.end_state import StateSource
 from mockcampaign.check.probes.store_probe import Counter, StoreProbe
 from mockcampaign.check.settings import Settings
 from mockcampaign.clocks.clock_file import ClockFile
-from mockcampaign.judging.fact import Poisoned, Reply
+from mockcampaign.judging.fact import LastReading, Poisoned, Reply
 from mockcampaign.policy import Policy
 from mockcampaign.shape.field import Event, Value
 from mockcampaign.transport import Transport
+
+CALIBRATION = "calibration"
+"""In place of the id of a rule, on benches before the first one."""
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,16 @@ class Poison(msgspec.Struct, frozen=True, kw_only=True):
     """Commands that send everything up to a request that Campaign never sends, if it was such a request."""
 
 
+class Reading(msgspec.Struct, kw_only=True):
+    """A reading of a probe that succeeded, and what has happened since."""
+
+    rule_id: str
+    """Id of the rule that was being examined."""
+    accepted: dict[str, None] = msgspec.field(default_factory=dict)
+    """Ids of the rules whose events the consumer has accepted since, until a reading failed."""
+    has_failed: bool = False
+
+
 class Incidents(msgspec.Struct, kw_only=True):
     """Observations that the benches of all rules collect, and that rules at the end of the check judge."""
 
@@ -57,12 +70,30 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Whether the consumer has rejected batches for their number alone."""
     poison: Poison | None = None
     """The batch from which the consumer has not recovered, if there is one."""
-    probe_worked: bool = False
-    """Whether the probe has been read since the check began."""
+    readings: dict[int, Reading] = msgspec.field(default_factory=dict)
+    """The newest reading that succeeded of each probe, by its identity."""
     elements_read: int = 0
     """Number of elements in the newest response of the probe."""
     still_broken: str = ""
     """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
+
+    def note_accepted(self, rule_id: str) -> None:
+        """Note that the consumer has accepted events of this rule."""
+        for reading in self.readings.values():
+            if not reading.has_failed:
+                reading.accepted[rule_id] = None
+
+    def note_reading(self, source: object, rule_id: str) -> None:
+        """Note that a probe was read while this rule was examined."""
+        self.readings[id(source)] = Reading(rule_id=rule_id)
+
+    def failed_reading(self, source: object) -> LastReading | None:
+        """Note that a probe could not be read. Return when it was read last; None if it never was."""
+        reading = self.readings.get(id(source))
+        if reading is None:
+            return None
+        reading.has_failed = True
+        return LastReading(rule_id=reading.rule_id, accepted=tuple(reading.accepted))
 
 
 class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +174,12 @@ class RuleSlot(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the rule, which keeps the times of its events apart from those of other rules."""
     policy: Policy | None = None
     """Policy of the sender; None stands for the one that the settings ask for."""
+
+    @property
+    def rule(self) -> str:
+        """Id of the rule, also of its further benches; empty before the first one."""
+        rule_id = self.rule_id.partition(":")[0]
+        return "" if rule_id == CALIBRATION else rule_id
 
     def another(self, number: int, *, start: int) -> RuleSlot:
         """Return the slot of a further bench of the same rule."""

@@ -93,7 +93,5 @@ async def _deliver_ordinary(bench: Bench) -> BatchOutcome:
 
 def _note_rejection(bench: Bench, delivery: BatchOutcome) -> None:
     responded = isinstance(delivery.last, Responded)
-    rejection = Rejection(
-        rule_id=bench.slot.rule_id.partition(":")[0], replies=replies(delivery.outcomes), responded=responded
-    )
+    rejection = Rejection(rule_id=bench.slot.rule, replies=replies(delivery.outcomes), responded=responded)
     bench.incidents.rejections.append(rejection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -34,6 +35,8 @@ AGREEING_PART = 20
 for all of it: an event that is stored twice is stored once before."""
 
 
+_Reported = TypeVar("_Reported")
+
 Look = Callable[[], Awaitable[tuple[Difference, Found]]]
 """Returns how the store differs at this moment, and what is stored."""
 
@@ -43,7 +46,8 @@ AGREEMENT = Difference(missing=(), surplus=(), altered=())
 class RuleStore:
     """The consumer's store as far as it holds one rule's events, whatever else was stored before and meanwhile."""
 
-    def __init__(self, context: CheckContext, campaign: Campaign, ledger: Ledger) -> None:
+    def __init__(self, context: CheckContext, campaign: Campaign, ledger: Ledger, rule_id: str) -> None:
+        self._rule_id = rule_id
         self.probe: StoreProbe | None = context.probe
         self._incidents = context.incidents
         self._transport = context.transport
@@ -124,15 +128,22 @@ class RuleStore:
         """Return what the probe reports. Raise `ProbeFailedError` if it cannot be read any more."""
         if self._reading is not None:
             return self._reading
+        asked = found_or_nothing(probe.ask(question), acknowledged=self._transport.has_acknowledged)
+        found = await self._noted(probe, asked)
+        self._incidents.elements_read = 1 if isinstance(found, int) else len(found)
+        return found
+
+    async def _noted(self, source: object, asked: Awaitable[_Reported]) -> _Reported:
+        """Return what a probe reports, and note that it does. Raise `ProbeFailedError` if it did so before."""
         try:
-            found = await found_or_nothing(probe.ask(question), acknowledged=self._transport.has_acknowledged)
+            found = await asked
         except CouldNotTellError as error:
             # What is missing may have been missing from the beginning: then it was taken for an empty store.
-            if self._incidents.probe_worked and not isinstance(error, StoreMissingError):
-                raise ProbeFailedError(str(error)) from None
+            last = self._incidents.failed_reading(source)
+            if last is not None and not isinstance(error, StoreMissingError):
+                raise ProbeFailedError(str(error), last) from None
             raise
-        self._incidents.probe_worked = True
-        self._incidents.elements_read = 1 if isinstance(found, int) else len(found)
+        self._incidents.note_reading(source, self._rule_id)
         return found
 
     async def _count(self, probe: StoreProbe, question: Question) -> int:
@@ -210,11 +221,11 @@ class RuleStore:
         """
         if self.state is None:
             raise SkipRule(Needs(need="state"))
-        states = await self.state.ask(self.question)
+        states = await self._noted(self.state, self.state.ask(self.question))
         waited = 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
-            before, states = states, await self.state.ask(self.question)
+            before, states = states, await self._noted(self.state, self.state.ask(self.question))
             waited = waited + SETTLE_POLL if wrong(states) == wrong(before) else 0
         return states
 
