@@ -27,7 +27,7 @@ from mockcampaign.events import DEFAULT_RATES, Generator, Mailing, Rates, Sample
 from mockcampaign.faults import FAULTS, OUTAGES, CallFault, WireFault, unknown_kind
 from mockcampaign.masking import shown_url
 from mockcampaign.model import CONNECT_PHASES, Event, EventType, Fault, NoAuthentication, NoResponse, Responded
-from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy
+from mockcampaign.policy import DEFAULT_CLIENT_ID, DEFAULT_START, Policy, check_client_id
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.shape.shape import common_body
 from mockcampaign.transport.led import LedTransport
@@ -647,6 +647,7 @@ class Campaign:
 
     def _generator(self, client_id: int) -> Generator:
         if client_id not in self._generators:
+            check_client_id(client_id)
             self._generators[client_id] = Generator(self._seed_of(client_id), client_id)
         return self._generators[client_id]
 

@@ -24,6 +24,24 @@ DEFAULT_CLIENT_ID = 123456789001
 INT64_MAX = 2**63 - 1
 """Greatest id and number (documented: the vendor's API description calls its ids int64)."""
 
+CHECKED_CLIENT_ID_MAX = 2**53
+"""Greatest client id of a check: of greater ones, a consumer with JavaScript's numbers would confuse two."""
+
+
+def check_client_id(client_id: int) -> None:
+    """Raise `InvalidInputError` if no client can have the id."""
+    if not 0 < client_id <= INT64_MAX:
+        raise InvalidInputError(f"client id {client_id}, allowed: 1 to {INT64_MAX}")
+
+
+def id_beside(client_id: int, number: int) -> int:
+    """Return the id of something that a client has from the start, from 1 to the greatest id; `number` is from 1.
+
+    It is as large as the vendor's.
+    """
+    return (client_id * 100 + number - 1) % INT64_MAX + 1
+
+
 DEFAULT_USER = DEFAULT_PASSWORD = "mockcampaign"
 """User name and password of the fake server. Ours, and not secret."""
 

@@ -23,7 +23,7 @@ from mockcampaign.cli.parameters import (
 )
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
-from mockcampaign.policy import INT64_MAX
+from mockcampaign.policy import CHECKED_CLIENT_ID_MAX, INT64_MAX
 from mockcampaign.report.formats import FORMATS
 from mockcampaign.transport.address import check_host_header, parse_resolve
 
@@ -81,7 +81,9 @@ _SHARED: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
         show_default=True,
         help="How long stored events may lag behind the response, such as 5s.",
     ),
-    "--client-id": click.option("--client-id", type=WholeNumber(1, 2**53), help="The clientId of the events."),
+    "--client-id": click.option(
+        "--client-id", type=WholeNumber(1, CHECKED_CLIENT_ID_MAX), help="The clientId of the events."
+    ),
     "--baseline": click.option(
         "--baseline", type=EXISTING_FILE, help="Accept the violations in this file of `baseline write`, and no others."
     ),

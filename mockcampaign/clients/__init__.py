@@ -20,6 +20,7 @@ from mockcampaign.clients.recipient_table import MakeRows, in_memory
 from mockcampaign.clients.sent_mail import SentMail
 from mockcampaign.clients.suppression_commands import SuppressionCommands
 from mockcampaign.errors import NotFoundError
+from mockcampaign.policy import check_client_id
 
 
 class Client(RecipientCommands, MailCommands, SuppressionCommands, CampaignCommands):
@@ -72,9 +73,10 @@ class Clients:
         return self._ids.following
 
     def get(self, client_id: int) -> Client:
-        """Return a client as it is at this moment."""
+        """Return a client as it is at this moment. Raises `InvalidInputError` if there can be none with the id."""
         found = self._clients.get(client_id)
         if found is None:
+            check_client_id(client_id)
             store = ClientStore(
                 client_id,
                 self._seed(client_id),

@@ -28,7 +28,7 @@ from mockcampaign.engine.journal import Entry
 from mockcampaign.errors import ConflictError, InvalidInputError, NotFoundError
 from mockcampaign.events.behaviour import HARD, SOFT
 from mockcampaign.model import EventType
-from mockcampaign.policy import INT64_MAX, Policy
+from mockcampaign.policy import Policy, id_beside
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import unknown
 
@@ -216,8 +216,8 @@ class ClientStore:
         number = wanted
         while number is None:
             try:
-                # Beside the ids of the client's users, and as large as the vendor's.
-                number = self.ids.take(self.client_id * 100 % INT64_MAX + 50 + self._given_ids)
+                # Beside the ids of the client's users.
+                number = self.ids.take(id_beside(self.client_id, 50 + self._given_ids))
             except InvalidInputError:
                 self._given_ids += 1
         if wanted is not None:

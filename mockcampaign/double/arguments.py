@@ -16,7 +16,7 @@ import msgspec
 from mockcampaign.errors import MisuseError
 from mockcampaign.events import Rates, Sample
 from mockcampaign.model import Webhook
-from mockcampaign.policy import INT64_MAX, Policy
+from mockcampaign.policy import CHECKED_CLIENT_ID_MAX, INT64_MAX, Policy
 from mockcampaign.shape.shape import Shape
 from mockcampaign.text import kind_of, short, unknown
 
@@ -80,6 +80,11 @@ WEBHOOK = Takes("a webhook, as webhook(…) or webhooks has it", lambda value: i
 TEXT = Takes("a text", lambda value: isinstance(value, str))
 FLAG = Takes("True or False", lambda value: isinstance(value, bool))
 WHOLE = Takes("a whole number from 1", lambda value: _is_whole(value) and value > 0)
+CLIENT = Takes(f"a whole number from 1 to {INT64_MAX}", lambda value: _is_whole(value) and 0 < value <= INT64_MAX)
+CHECKED_CLIENT = Takes(
+    f"a whole number from 1 to {CHECKED_CLIENT_ID_MAX}",
+    lambda value: _is_whole(value) and 0 < value <= CHECKED_CLIENT_ID_MAX,
+)
 SEED = Takes(f"a whole number from 0 to {INT64_MAX}", lambda value: _is_whole(value) and 0 <= value <= INT64_MAX)
 NAMES = Takes("a list of texts, such as ['responds-200']", _are_texts)
 FIELDS = Takes("a list of names of fields", _are_texts)
@@ -117,8 +122,8 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
     "delete": {"webhook": WEBHOOK},
     "emit": {"events": optional(EVENTS), "like": optional(LIKE)},
     "mailing": {"recipients": WHOLE, "rates": RATES},
-    "send": {"recipient": TEXT, "mail": optional(MAIL), "data": optional(DATA), "client_id": WHOLE},
-    "confirm_optin": {"recipient": TEXT, "client_id": WHOLE},
+    "send": {"recipient": TEXT, "mail": optional(MAIL), "data": optional(DATA), "client_id": CLIENT},
+    "confirm_optin": {"recipient": TEXT, "client_id": CLIENT},
     "outage": {"kind": TEXT, "webhooks": WEBHOOK},
     "fault": {"kind": TEXT, "webhooks": WEBHOOK},
     "run": {"despite_rejections": FLAG},
@@ -146,7 +151,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Takes]] = {
         "baseline": FILE,
         "strict": FLAG,
         "seed": SEED,
-        "client_id": WHOLE,
+        "client_id": CHECKED_CLIENT,
         "examples": WHOLE,
         "histories": WHOLE,
         "history": WHOLE,

@@ -9,6 +9,7 @@ import msgspec
 
 from mockcampaign.errors import WebhookCommandRejectedError, WebhookNotFoundError, WebhookOfAnotherClientError
 from mockcampaign.model import Authentication, EventType, NoAuthentication, Webhook, WebhookStatus
+from mockcampaign.policy import check_client_id
 from mockcampaign.tables import complete
 
 Command = Literal["create", "update", "activate", "deactivate", "suspend", "delete"]
@@ -129,7 +130,12 @@ class WebhookRegistry(Webhooks):
         integration_id: str = "",
         now: int,
     ) -> Webhook:
-        """Create a webhook. Raises `WebhookCommandRejectedError` at the client's creation limit."""
+        """Create a webhook.
+
+        Raises `WebhookCommandRejectedError` at the client's creation limit, and `InvalidInputError` if there can be no
+        such client.
+        """
+        check_client_id(client_id)
         ids = self._ids_of_client.setdefault(client_id, [])
         if len(ids) >= self._webhooks_per_client_max:
             raise WebhookCommandRejectedError(

@@ -63,13 +63,18 @@ def streams(
     """
     made = []
     for index in range(webhooks):
-        owner, event_type = client_id + index // len(types), types[index % len(types)]
+        owner, event_type = client_of(index, client_id, types), types[index % len(types)]
         webhook = campaign.activate(campaign.create(event_type, url, authentication=authentication, client_id=owner))
         stream = Stream(webhook.id, owner, event_type)
         generator = Generator(f"{campaign.seed}:{owner}:{event_type}", owner)
         stream.payloads = generator.payloads(event_type, EVENTS_MAX, stream.moments())
         made.append(stream)
     return made
+
+
+def client_of(index: int, client_id: int, types: Sequence[EventType]) -> int:
+    """Return the id of the client that has a webhook of `streams`."""
+    return client_id + index // len(types)
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):

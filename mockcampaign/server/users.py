@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from mockcampaign.policy import INT64_MAX
+from mockcampaign.policy import id_beside
 
 KNOWN_MAX = 1_000
 """Number of valid headers to remember. One user can have many, because base64 allows several spellings."""
@@ -36,7 +36,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 def users_of(client_id: int, credentials: list[tuple[str, str]]) -> tuple[User, ...]:
     """Return a client's users with unique ids (assumed: the vendor's ids have no meaning)."""
     return tuple(
-        User(id=client_id * 100 % INT64_MAX + number, username=name, password=password)
+        User(id=id_beside(client_id, number), username=name, password=password)
         for number, (name, password) in enumerate(credentials, 1)
     )
 

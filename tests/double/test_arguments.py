@@ -120,6 +120,11 @@ def test_so_is_one_of_a_campaign(name: str) -> None:
             for call in ("campaign", "campaign_check", "campaign_server_factory", "marker")
             for seed in (-1, INT64_MAX + 1)
         ),
+        *(
+            (call, {"client_id": number}, f"{call}: client_id is {number}, allowed: a whole number from 1 to {most}")
+            for call, most in (("send", INT64_MAX), ("confirm_optin", INT64_MAX), ("campaign_check", 2**53))
+            for number in (0, most + 1)
+        ),
         (
             "campaign_check",
             {"probe_fields": "mailId"},

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from called_main import called_main
 from commands import mockcampaign
 from mockcampaign.load_test.arrivals import Load
 from mockcampaign.load_test.load_result import StepResult
 from mockcampaign.load_test.load_run import LoadSettings, rates_of_steps, run_load
 from mockcampaign.model import Fault, NoResponse, Outcome, Request, Responded
+from mockcampaign.policy import INT64_MAX
 from recording_consumer import RecordingConsumer, recording_consumer
 
 FAST = ("--late-max", "100")  # other processes may have the processor
@@ -40,6 +42,29 @@ def test_every_event_of_a_load_reaches_the_consumer_once(tmp_path: Path) -> None
     assert step["responses"]["count"] == step["batches"] == len(consumer.sizes)
     assert "s3cr3t" not in shown + page.read_text() + str(report)
     assert "<h1>Keeps up</h1>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "first_max"),
+    [
+        (["--webhooks", "1"], INT64_MAX),
+        (["--webhooks", "2"], INT64_MAX - 1),
+        (["--webhooks", "5", "--type", "open", "--type", "click"], INT64_MAX - 2),
+    ],
+)
+def test_no_client_of_a_load_has_an_id_that_the_vendor_cannot_have(options: list[str], first_max: int) -> None:
+    # Nothing listens there, so a load that is allowed fails later.
+    command = ["load", "http://127.0.0.1:9/hook", "--events-per-second", "1", "--wait-for-consumer", "1ms", *options]
+    status, _, allowed = called_main(*command, "--client-id", str(first_max))
+    assert "allowed: 1 to" not in allowed, allowed
+    if first_max < INT64_MAX:
+        status, _, refused = called_main(*command, "--client-id", str(first_max + 1))
+        clients = INT64_MAX - first_max + 1
+        assert (status, refused) == (
+            2,
+            f"mockcampaign: --client-id {first_max + 1} with {clients} clients for --webhooks {options[1]}, "
+            f"allowed: 1 to {first_max}\n",
+        )
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ from mockcampaign.durations import format_duration, parse_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.model import EventType
 from mockcampaign.policy import DEFAULT_CLIENT_ID, INT64_MAX, MINUTE, SECOND
+from mockcampaign.text import counted
 from mockcampaign.transport.address import check_resolved, routes_to
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ def load(
     from mockcampaign.transport.targets import AllowedTargets
     from mockcampaign.transport.wire import WireTransport
 
+    of_types = tuple(dict.fromkeys(map(EventType, types))) or (EventType.OPEN,)
+    _check_last_client(client_id, webhooks, of_types)
     targets = AllowedTargets(allow_target, local=True)
     targets.check(url)
     routes = routes_to([url], host_header, resolve)
@@ -174,7 +177,7 @@ def load(
     loads = [_load(one, duration, webhooks, sorted(outages), pending_max) for one in rates_of_steps(rate, steps)]
     settings = LoadSettings(
         url=url,
-        types=tuple(dict.fromkeys(map(EventType, types))) or (EventType.OPEN,),
+        types=of_types,
         authentication=authentication,
         client_id=client_id,
         seed=secrets.randbits(31) if seed is None else seed,
@@ -213,6 +216,18 @@ def load(
             written(option, path, encode(result))
     print_lines(load_lines(result), color)
     return load_exit_status(result) if status is None else status
+
+
+def _check_last_client(client_id: int, webhooks: int, types: Sequence[EventType]) -> None:
+    """Raise `InvalidInputError` if the last client of so many webhooks cannot have its id."""
+    from mockcampaign.load_test.live_sender import client_of
+
+    others = client_of(webhooks - 1, client_id, types) - client_id
+    if client_id + others > INT64_MAX:
+        raise InvalidInputError(
+            f"--client-id {client_id} with {counted(others + 1, 'client')} for --webhooks {webhooks}, "
+            f"allowed: 1 to {INT64_MAX - others}"
+        )
 
 
 def _load(rate: int, duration: int, webhooks: int, outages: Sequence[_Written], pending_max: int) -> Load:

@@ -10,7 +10,7 @@ from mockcampaign.durations import format_duration
 from mockcampaign.errors import InvalidInputError
 from mockcampaign.judging.consumer_store import check_jmespath
 from mockcampaign.model import EventType
-from mockcampaign.policy import HOUR, INT64_MAX
+from mockcampaign.policy import CHECKED_CLIENT_ID_MAX, HOUR, INT64_MAX
 from mockcampaign.server.http.request_fields import Duration, SingleLine, TargetUrl, between
 from mockcampaign.server.vendor_api.webhook_credentials import AuthenticationObject
 
@@ -82,7 +82,7 @@ class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     """Fields of the captured events that are sent and reported as they are, without pseudonyms."""
     shape: Annotated[str, msgspec.Meta(max_length=SHAPE_LENGTH_MAX)] | None = None
     """Text that `mockcampaign shape` has printed. It corrects `like`, or stands for itself."""
-    client_id: Annotated[int, between(1, 2**53)] | None = None
+    client_id: Annotated[int, between(1, CHECKED_CLIENT_ID_MAX)] | None = None
     """The `clientId` of the events (default: one that no real client has)."""
     rules: list[SingleLine] = []
     """Ids of rules, or names of families, to examine (default: all)."""
