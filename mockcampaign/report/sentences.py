@@ -369,8 +369,8 @@ def _clause(fact: AnyFact) -> str:
         case CountsTwice():
             if fact.always:
                 return (
-                    f"it does not deduplicate: {fact.duplicate} of {fact.events} realistic {fact.event_type}s were "
-                    "stored twice when they were redelivered, and so were all of a batch that was redelivered unchanged"
+                    f"recognised no event of a batch that was redelivered unchanged, and stored {fact.duplicate} of "
+                    f"{fact.events} realistic {fact.event_type}s twice when they were redelivered in a longer batch"
                 )
             return (
                 f"its deduplication key holds more than the event, such as the batch or the request: "
