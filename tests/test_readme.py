@@ -147,7 +147,7 @@ def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
     while rest:
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
-        rest = rest[end:]
+        rest = rest[end:].lstrip()
     activated, fault, emitted, outage, mailing, state = answers
     assert activated["status"] == "activated"
     assert emitted == {"events": 250, "webhookIds": [activated["id"]]}
@@ -235,7 +235,7 @@ def test_the_whole_way_of_the_readme_leads_to_a_click() -> None:
     while rest:
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
-        rest = rest[end:]
+        rest = rest[end:].lstrip()
     *activated, recipient, _, acted, status, mail, report = answers
     assert [webhook["status"] for webhook in activated] == ["activated"] * 3
     assert recipient["id"] == mail["recipientId"] == "silent+anna@example.com"
