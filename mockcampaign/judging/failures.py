@@ -1,4 +1,4 @@
-"""What failed, of each webhook and altogether: the periods of failed attempts, and the declared outages."""
+"""The failed attempts of each webhook in a journal, and the declared outages."""
 
 from __future__ import annotations
 
@@ -68,15 +68,15 @@ class PastOutage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failures(msgspec.Struct, frozen=True, kw_only=True):
-    """What failed in a journal."""
+    """The failed attempts and the outages of a journal."""
 
     attempts: Mapping[int, FailedAttempts]
-    """Webhooks of which an attempt has failed, by id."""
+    """Failed attempts by the id of the webhook; others are left out."""
     outages: tuple[PastOutage, ...]
 
 
 def failures_of(entries: Iterable[Entry]) -> Failures:
-    """Return what failed in a journal."""
+    """Return the failed attempts and the outages of a journal."""
     webhooks: dict[int, FailedAttempts] = {}
     outages: list[PastOutage] = []
     for entry in entries:

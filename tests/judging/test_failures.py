@@ -1,4 +1,4 @@
-"""What failed: numbers and moments are those of the journal, however its attempts are folded."""
+"""Numbers and moments of what failed are those of the journal, however its attempts are folded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule of the journal says of the attempts is what the journal contains."""
+"""Numbers of attempts in the findings about a journal are those of the journal."""
 
 from __future__ import annotations
 
