@@ -20,6 +20,7 @@ from mockcampaign.judging.verdict import (
     Note,
     RunResult,
     ScenarioResult,
+    Scope,
     SweepSummary,
     run_result,
     scenario_result,
@@ -91,7 +92,14 @@ def check_result(
         gone=gone(settings.known, rules, [rule.id for rule in CATALOGUE]),
         trouble=None if trouble is None else sentences.actual([trouble]),
         notes=_notes(rules, settings),
+        scope=_scope(settings),
     )
+
+
+def _scope(settings: Settings) -> Scope:
+    names = settings.shape.top_names
+    compared = {*settings.probe_fields} & {*names} if settings.probe_fields else names
+    return Scope(event_type=settings.shape.event_type.value, fields=len(names), fields_compared=len(compared))
 
 
 def _notes(rules: list[Finding], settings: Settings) -> tuple[Note, ...]:

@@ -97,6 +97,17 @@ class SweepSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time of the sweep, in milliseconds."""
 
 
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check was about: rules about other events, or other fields, may be violated all the same."""
+
+    event_type: str
+    """Type of the events of the webhook under test."""
+    fields: int
+    """Number of their fields, without those within others."""
+    fields_compared: int
+    """Number of these that stored events were compared by, where there is a probe."""
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a run: all of its scenarios, and the verdict."""
 
@@ -120,6 +131,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Summary of a sweep, if there was one."""
     notes: tuple[Note, ...] = ()
     """Limits of the whole check, which a pass does not exclude."""
+    scope: Scope | None = None
+    """What a check was about; None for runs of scenarios."""
 
 
 def scenario_result(

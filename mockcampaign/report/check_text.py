@@ -170,10 +170,11 @@ def headline_lines(result: RunResult, milliseconds: int | None = None) -> Iterat
         yield [(f"  {sentences.note(note, milliseconds)}", FAINT)]
     sums = result.deliveries
     took = "" if milliseconds is None else f" in {milliseconds / 1_000:.1f} s"
+    scope = "" if result.scope is None else f"; {sentences.scope(result.scope)}"
     yield [
         (
             f"  {counted(sums.attempts, 'attempt')}{and_simulated(sums)}, "
-            f"{counted(sums.delivered, 'event')} delivered{took}, seed {result.seed}",
+            f"{counted(sums.delivered, 'event')} delivered{took}, seed {result.seed}{scope}",
             FAINT,
         )
     ]

@@ -121,6 +121,7 @@ def to_html(result: RunResult, demo: Demo | None = None) -> bytes:
     environment.filters["brief"] = brief
     # The name of the only scenario stands above everything.
     environment.filters["seen"] = seen if len(result.scenarios) > 1 else lambda finding: finding.actual
+    environment.filters["scope"] = sentences.scope
     environment.filters["swept"] = sentences.swept
     environment.filters["sweep_summary"] = sentences.sweep_summary
     environment.filters["difference"] = sentences.difference

@@ -61,7 +61,8 @@ def _head(result: RunResult) -> Iterator[str]:
     yield f"## mockcampaign: {_VERDICTS[verdict_of(result)]}"
     yield ""
     seed = "" if result.seed is None else f", seed {result.seed}"
-    yield f"Target {_plain(result.target)}{seed}"
+    scope = "" if result.scope is None else f"; {sentences.scope(result.scope)}"
+    yield f"Target {_plain(result.target)}{seed}{scope}"
     yield ""
     swept = None if result.sweep is None else f"Sweep: {sentences.sweep_summary(result.sweep)}"
     gone = (f"Gone: {one}: remove it from the baseline" for one in result.gone)

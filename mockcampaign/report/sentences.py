@@ -90,7 +90,7 @@ from mockcampaign.judging.fact import (
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
-from mockcampaign.judging.verdict import Note, SweepSummary
+from mockcampaign.judging.verdict import Note, Scope, SweepSummary
 from mockcampaign.model import Outcome, Responded
 from mockcampaign.tables import complete
 from mockcampaign.text import counted, few
@@ -256,6 +256,12 @@ def note(one: Note, milliseconds: int | None = None) -> str:
             return "no response changed while something was broken (--break-cmd): see whether the consumer needs it"
         case _:
             assert_never(one)
+
+
+def scope(one: Scope) -> str:
+    """Say which events a check was about, and by how many of their fields it compared them, if not by all."""
+    fields = f", {one.fields_compared} of {one.fields} fields compared" if one.fields_compared < one.fields else ""
+    return f"{one.event_type} events{fields}"
 
 
 def headline(findings: Sequence[Finding]) -> str:

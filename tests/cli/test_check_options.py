@@ -41,7 +41,25 @@ def test_at_its_end_it_says_how_long_it_took_and_which_seed_it_had(
 ) -> None:
     assert command(f"{url}/hook", "--rules", "responds-200", "--seed", "7") == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert re.fullmatch(r"  1 attempt, 1 event delivered in \d+\.\d s, seed 7", last)
+    assert re.fullmatch(r"  1 attempt, 1 event delivered in \d+\.\d s, seed 7; open events", last)
+
+
+def test_every_report_says_of_which_events_it_is_and_that_few_fields_were_compared(
+    url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = "click events, 5 of 14 fields compared"
+    pages = {option: tmp_path / option for option in ("--html", "--markdown", "--report-json")}
+    given = ("--type", "click", "--probe", f"{url}/processed", "--rules", "responds-200", "--seed", "7")
+    fields = ("--probe-fields", "recipientId,mailId,created,link,device")
+    assert command(f"{url}/hook", *given, *fields, *(str(one) for pair in pages.items() for one in pair)) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f", seed 7; {said}")
+    assert said in pages["--html"].read_text()
+    assert said in pages["--markdown"].read_text()
+    assert json.loads(pages["--report-json"].read_text())["scope"] == {
+        "event_type": "click",
+        "fields": 14,
+        "fields_compared": 5,
+    }
 
 
 @pytest.mark.slow
