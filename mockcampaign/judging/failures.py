@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, OutageDeclared, OutageEnded, serials_in
+from mockcampaign.engine.journal import Attempted, Discarded, Entry, Happened, OutageDeclared, OutageEnded
 from mockcampaign.judging.evidence import described
+from mockcampaign.judging.serials import Serials
 
 
 class FailedAttempts(msgspec.Struct, kw_only=True):
@@ -28,16 +29,23 @@ class FailedAttempts(msgspec.Struct, kw_only=True):
     """How many attempts failed in which way."""
     waiting_max: int = 0
     """The most events that were pending while the attempts failed."""
-    waiting: int = 0
-    """How many events are pending."""
+    pending: Serials = msgspec.field(default_factory=Serials)
+    """Serials of the events that are pending, of those that the journal shows: it may lack its oldest entries."""
     is_failing: bool = False
     """Whether the newest attempt has failed."""
+
+    def note_happened(self, entry: Happened) -> None:
+        """Note events that the webhook has to deliver."""
+        if entry.events:
+            self.pending.add(entry.first_serial, entry.first_serial + len(entry.events) - 1)
+        self._note_waiting()
 
     def note_attempts(self, entry: Attempted) -> None:
         """Note one or several equal attempts."""
         self.attempts += entry.count
         if entry.outcome.accepted:
             self.is_failing = False
+            self.pending.difference_update(entry.serials)
             return
         if not self.failed:
             self.first_at = entry.at
@@ -47,12 +55,11 @@ class FailedAttempts(msgspec.Struct, kw_only=True):
         self.last_at = max(self.last_at, entry.last_at)
         self.outcomes[described(entry)] += entry.count
         self.is_failing = True
+        self._note_waiting()
 
-    def note_waiting(self, change: int) -> None:
-        """Note how many events more, or less, are pending."""
-        self.waiting += change
+    def _note_waiting(self) -> None:
         if self.is_failing:
-            self.waiting_max = max(self.waiting_max, self.waiting)
+            self.waiting_max = max(self.waiting_max, len(self.pending))
 
 
 class PastOutage(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +90,11 @@ def failures_of(entries: Iterable[Entry]) -> Failures:
         match entry:
             case Happened():
                 for webhook_id in entry.webhook_ids:
-                    webhooks.setdefault(webhook_id, FailedAttempts()).note_waiting(len(entry.events))
+                    webhooks.setdefault(webhook_id, FailedAttempts()).note_happened(entry)
             case Attempted():
-                webhook = webhooks.setdefault(entry.webhook_id, FailedAttempts())
-                webhook.note_attempts(entry)
-                webhook.note_waiting(-_size(entry) if entry.outcome.accepted else 0)
+                webhooks.setdefault(entry.webhook_id, FailedAttempts()).note_attempts(entry)
             case Discarded():
-                webhooks.setdefault(entry.webhook_id, FailedAttempts()).note_waiting(-_size(entry))
+                webhooks.setdefault(entry.webhook_id, FailedAttempts()).pending.difference_update(entry.serials)
             case OutageDeclared():
                 outages.append(
                     PastOutage(kind=entry.kind, webhook_ids=entry.webhook_ids, at=entry.at, until=entry.until, ended={})
@@ -110,7 +115,3 @@ def _ended(outage: PastOutage, entry: OutageEnded) -> PastOutage:
     ended = {number: entry.at for number in entry.webhook_ids if number in concerned} | {**outage.ended}
     is_over = bool(outage.webhook_ids) and ended.keys() >= {*outage.webhook_ids}
     return msgspec.structs.replace(outage, ended=ended, until=entry.at if is_over else outage.until)
-
-
-def _size(entry: Attempted | Discarded) -> int:
-    return len(list(serials_in(entry.serials)))

@@ -375,8 +375,9 @@ def _failed(attempts: FailedAttempts) -> str:
     kinds = [f"{what}, in {count:,}" for what, count in attempts.outcomes.most_common(OUTCOMES_MAX)]
     left = attempts.failed - sum(count for _, count in attempts.outcomes.most_common(OUTCOMES_MAX))
     kinds += [f"otherwise, in {left:,}"] if left else []
-    are = "is" if attempts.waiting == 1 else "are"
-    waited = f"up to {counted(attempts.waiting_max, 'event')} waited, and {attempts.waiting:,} {are} pending now"
+    pending = len(attempts.pending)
+    are = "is" if pending == 1 else "are"
+    waited = f"up to {counted(attempts.waiting_max, 'event')} waited, and {pending:,} {are} pending now"
     return f"{of}, {_periods_of(attempts)}: {'; '.join(kinds)}; {waited}"
 
 

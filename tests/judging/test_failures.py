@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from hypothesis import given
+from hypothesis.strategies import integers
 
 from builders import START
 from histories import HISTORIES, SOME, Command, play
@@ -41,7 +42,19 @@ def test_failed_attempts_are_those_of_the_journal(
         assert one.outcomes.total() == len(failed)
         accepted = [True, *(entry.outcome.accepted for _, entry in every)]
         assert one.periods == sum(before and not after for before, after in itertools.pairwise(accepted))
-        assert one.waiting == len(account.pending)
+        assert len(one.pending) == len(account.pending)
+        assert one.waiting_max == most_waiting(entries, webhook_id)
+
+
+@SOME
+@given(history=HISTORIES, dropped=integers(0, 20))
+def test_events_whose_entries_were_dropped_do_not_reduce_what_waits(
+    history: tuple[list[tuple[Command, int]], list[Outcome], int], dropped: int
+) -> None:
+    entries = play(history).entries[dropped:]
+    ledger = Ledger.of(entries)
+    for webhook_id, one in failures_of(entries).attempts.items():
+        assert len(one.pending) == len(ledger.account(webhook_id).pending)
         assert one.waiting_max == most_waiting(entries, webhook_id)
 
 

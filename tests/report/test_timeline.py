@@ -14,6 +14,7 @@ from builders import CLIENT, START, Consumer, activated, exporter, happen, run
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.journal import Called, Requested, Verified
 from mockcampaign.judging.failures import FailedAttempts, Failures, PastOutage
+from mockcampaign.judging.serials import Serials
 from mockcampaign.model import EventType, Measured, NoResponse, Outcome, Responded, TimedOut
 from mockcampaign.report.timeline import NOTES_MAX, OUTCOMES_MAX, Line, excerpt, failure_notes, folded, timeline
 
@@ -243,7 +244,7 @@ def failed(**changed: Any) -> FailedAttempts:
             "the consumer responded 503, in 2; up to 250 events waited, and 0 are pending now",
         ),
         (
-            failed(failed=1, attempts=1, last_at=START, outcomes=Counter(a=1), waiting=1, waiting_max=1),
+            failed(failed=1, attempts=1, last_at=START, outcomes=Counter(a=1), pending=Serials([1]), waiting_max=1),
             "webhook 7: 1 of 1 attempt failed, at 2001-09-09T01:46:40.000Z: a, in 1; "
             "up to 1 event waited, and 1 is pending now",
         ),
