@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.examined import SkipRule
-from mockcampaign.check.probes.question import Found, found_or_nothing
+from mockcampaign.check.probes.question import Found
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.judging.consumer_store import events_in
 from mockcampaign.judging.difference import no_keys, selected_with
@@ -53,14 +53,12 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     question = bench.store.question
     question.add([event])
     if context.state is not None:
-        await context.state.ask(question)
-        context.incidents.note_reading(context.state, bench.slot.rule)
+        await bench.store.noted(context.state, context.state.ask(question))
     for counter in context.counters:
-        await counter.probe.ask(question)
-        context.incidents.note_reading(counter.probe, bench.slot.rule)
+        await bench.store.noted(counter.probe, counter.probe.ask(question))
     if context.probe is None:
         return context.shown_fields
-    found = await found_or_nothing(context.probe.ask(question), acknowledged=context.transport.has_acknowledged)
+    found = await bench.store.read()
     if isinstance(found, int):
         return context.shown_fields
     shape = bench.shape
@@ -75,7 +73,7 @@ async def calibrated_fields(bench: Bench) -> frozenset[str]:
     except SkipRule:
         return context.shown_fields
     if delivery.accepted and not stored_events:
-        _require_keys(bench, await context.probe.ask(question))
+        _require_keys(bench, await bench.store.read())
     if not stored_events:
         return context.shown_fields
     unchanged = {name for name in context.shown_fields if stored_events[0].get(name) == event.get(name)}

@@ -16,7 +16,7 @@ from mockcampaign.check.probes.store_probe import url_and_path
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.cli import cli
 from mockcampaign.errors import CouldNotTellError, InvalidInputError
-from mockcampaign.judging.fact import ByCounter
+from mockcampaign.judging.fact import ByCounter, LastReading, ProbeFailed
 from mockcampaign.judging.finding import Finding
 from mockcampaign.report.advice import COUNT_NEW_EVENTS
 from mockcampaign.samples.consumer import application, consumer_app, serve_consumer
@@ -125,6 +125,17 @@ def test_what_was_accepted_since_a_counter_worked_is_named() -> None:
             "Probe http://app/count: responded 500, expected 200; since it last worked, while stores-every-event was "
             "examined, the consumer has accepted events of accepts-null-fields",
         )
+
+
+def test_what_was_accepted_before_the_first_rule_belongs_to_none() -> None:
+    found = {one.id: one for one in checked(Asked(1), counter=COUNTER, rules=RULES[:3]).rules}
+    [fact] = found["once-after-lost-response"].facts
+    assert isinstance(fact, ProbeFailed)
+    assert fact.last == LastReading(accepted=("stores-before-acknowledging", "stores-every-event"))
+    assert found["once-after-lost-response"].actual == (
+        "Probe http://app/count: responded 404, expected 200; since it last worked, before the first rule, the "
+        "consumer has accepted events of stores-before-acknowledging and stores-every-event"
+    )
 
 
 def test_what_was_accepted_since_the_probe_worked_is_named() -> None:

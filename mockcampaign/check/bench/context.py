@@ -78,9 +78,9 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Sentence about something that the check has broken and not restored; empty if there is no such thing."""
 
     def note_accepted(self, rule_id: str) -> None:
-        """Note that the consumer has accepted events of this rule."""
+        """Note that the consumer has accepted events of this rule; without an id, nothing is noted."""
         for reading in self.readings.values():
-            if not reading.has_failed:
+            if rule_id and not reading.has_failed:
                 reading.accepted[rule_id] = None
 
     def note_reading(self, source: object, rule_id: str) -> None:

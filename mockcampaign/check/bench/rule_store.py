@@ -129,11 +129,11 @@ class RuleStore:
         if self._reading is not None:
             return self._reading
         asked = found_or_nothing(probe.ask(question), acknowledged=self._transport.has_acknowledged)
-        found = await self._noted(probe, asked)
+        found = await self.noted(probe, asked)
         self._incidents.elements_read = 1 if isinstance(found, int) else len(found)
         return found
 
-    async def _noted(self, source: object, asked: Awaitable[_Reported]) -> _Reported:
+    async def noted(self, source: object, asked: Awaitable[_Reported]) -> _Reported:
         """Return what a probe reports, and note that it does. Raise `ProbeFailedError` if it did so before."""
         try:
             found = await asked
@@ -221,11 +221,11 @@ class RuleStore:
         """
         if self.state is None:
             raise SkipRule(Needs(need="state"))
-        states = await self._noted(self.state, self.state.ask(self.question))
+        states = await self.noted(self.state, self.state.ask(self.question))
         waited = 0
         while waited < self._settle:
             await pause(SETTLE_POLL)
-            before, states = states, await self._noted(self.state, self.state.ask(self.question))
+            before, states = states, await self.noted(self.state, self.state.ask(self.question))
             waited = waited + SETTLE_POLL if wrong(states) == wrong(before) else 0
         return states
 
