@@ -793,6 +793,7 @@ class Precondition(StrEnum):
     DIFFERENT_EVENTS_MERGED = "different-events-merged"
     STORED_EVENT_NOT_FOUND = "stored-event-not-found"
     CREATED_NOT_REPORTED = "created-not-reported"
+    PROBE_SELECTS_EVENTS = "probe-selects-events"
     NOT_SENT_AT_START = "not-sent-at-start"
     NO_EDGE_CASE_ACCEPTED_AGAIN = "no-edge-case-accepted-again"
     NO_EDGE_CASE_ACKNOWLEDGED = "no-edge-case-acknowledged"

@@ -1318,6 +1318,7 @@ PRECONDITIONS: Mapping[Precondition, str] = complete(
         Precondition.DIFFERENT_EVENTS_MERGED: "treats different events as one, see the rules on identity",
         Precondition.STORED_EVENT_NOT_FOUND: ("the probe does not report an acknowledged event, or not by its mail"),
         Precondition.CREATED_NOT_REPORTED: "the probe does not report the time of events (--probe-fields)",
+        Precondition.PROBE_SELECTS_EVENTS: "the probe selects events, so it does not report what else is stored",
         Precondition.NOT_SENT_AT_START: "the batch could not be sent at the start of the check",
         Precondition.NO_EDGE_CASE_ACCEPTED_AGAIN: "no batch of edge cases was accepted when it was redelivered",
         Precondition.NO_EDGE_CASE_ACKNOWLEDGED: "no batch with an edge case was acknowledged",

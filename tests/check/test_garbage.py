@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import CallableProbe, Found, UrlProbe
@@ -25,12 +27,12 @@ PROBE = Probe(url="http://app/processed", events="@")
 EVENT = {"mailId": "A"}
 
 
-def checked(app: Any, *, seed: int = 1, **settings: Any) -> RunResult:
+def checked(app: Any, *, seed: int = 1, probe: Probe = PROBE, **settings: Any) -> RunResult:
     async def run() -> RunResult:
         transport = AsgiTransport(app)
         try:
             chosen = Settings(now=1_750_000_000_000, seed=seed, **settings)
-            source = UrlProbe(PROBE, transport, timeout=5_000)
+            source = UrlProbe(probe, transport, timeout=5_000)
             return await check("http://app/hook", transport=transport, settings=chosen, probe=source)
         finally:
             await transport.aclose()
@@ -129,6 +131,37 @@ def test_an_element_that_is_no_event_is_rejected_skipped_or_stored(
     if outcome == "warn":
         assert finding.reproduce is not None
         assert finding.reproduce.curl is not None
+
+
+class ReportsItsState(Skips):
+    """Reports beside its events what changes with each of them."""
+
+    async def processed(self, request: Request) -> Response:
+        stored = msgspec.json.decode((await super().processed(request)).body)
+        return Response(msgspec.json.encode([{"stored": len(stored)}, *stored]))
+
+
+def test_an_element_that_changes_is_none_that_was_added() -> None:
+    [finding] = checked(application(ReportsItsState(Store(), None)), rules=("stores-only-events",)).rules
+    assert finding.outcome == "pass"
+
+
+SELECTING = Probe(url="http://app/processed?mailing={mailingId}", events="@")
+
+
+@pytest.mark.parametrize(
+    ("bug", "outcome", "said"),
+    [
+        ("stores-any-json", "not-exercised", "the probe selects events, so it does not report what else is stored"),
+        (None, "pass", "responded 400 to a batch of a good event and a number"),
+    ],
+)
+def test_a_probe_that_selects_events_does_not_show_what_else_is_stored(
+    bug: str | None, outcome: str, said: str
+) -> None:
+    [finding] = checked(consumer_app(bug), probe=SELECTING, rules=("stores-only-events",)).rules
+    assert finding.outcome == outcome
+    assert said in (finding.reason or finding.actual).casefold()
 
 
 def response_with(stored: list[Any]) -> Responded:

@@ -201,18 +201,20 @@ class RuleStore:
             return found - (self._count_before or 0)
         return events_of(found, self.question.mails, self.question.keyed)
 
-    async def non_events(self) -> Counter[str]:
-        """Return what is stored besides events, and how often: no key, or an empty one, says of which mail it is.
+    async def non_events(self) -> int:
+        """Return how many elements besides events are stored: no key, or an empty one, says of which mail they are.
 
         Raise `SkipRule` if the probe reports no events.
         """
         found = None if self.probe is None else await self._ask(self.probe, self.question)
         if not isinstance(found, list):
             raise SkipRule(Needs(need="probe events"))
-        # No table: any value that JSON has, also one that cannot be hashed.
-        return Counter(
-            repr(one) for one in found if not any(any(shape.key(one) or ()) for shape in self.question.keyed)
-        )
+        return sum(not any(any(shape.key(one) or ()) for shape in self.question.keyed) for one in found)
+
+    @property
+    def selects_events(self) -> bool:
+        """Whether the probe selects events, so that it may not report other elements."""
+        return self.probe is not None and self.probe.selection.is_partial
 
     async def states(self, wrong: Callable[[States], object]) -> States:
         """Return the consumer's end state once what `wrong` finds in it stays the same until the state has settled.

@@ -156,6 +156,11 @@ class Selection:
         self._ignored: set[Placeholder] = set()
         """Placeholders that the consumer is known to ignore."""
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether a response may lack what was not asked for, as far as is known."""
+        return self.placeholders > self._ignored
+
     async def replies(self, question: Question | None) -> list[tuple[Part | None, Any]]:
         """Return all responses to a question, with what they were asked for. Without a question, ask for anything."""
         if not self.placeholders or question is None:
