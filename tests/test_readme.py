@@ -148,9 +148,10 @@ def test_the_calls_of_the_readme_do_what_they_say(tmp_path: Path) -> None:
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
         rest = rest[end:].lstrip()
-    activated, fault, emitted, outage, mailing, state = answers
+    activated, fault, emitted, advanced, outage, mailing, state = answers
     assert activated["status"] == "activated"
     assert emitted == {"events": 250, "webhookIds": [activated["id"]]}
+    assert not advanced["advancing"]
     assert mailing["byType"]["sent"] >= 4_900
     assert (fault["number"], fault["fault"]["kind"]) == (1, "lost-ack")
     assert (outage["kind"], outage["webhookId"]) == ("refused", None)

@@ -120,6 +120,9 @@ def test_the_journal_is_the_same_byte_for_byte(name: str, monkeypatch: pytest.Mo
     assert comparable(other.campaign.journal.entries) not in journals
 
 
+OVER = "emit: {type: open, count: 250, over: 1h}"
+
+
 class Busy:
     """Passes requests on to a consumer, but responds 503 to all batches between the first and the 32nd."""
 
@@ -176,6 +179,23 @@ def test_a_fault_of_acknowledgements_outlasts_an_outage_and_rejections(
     assert sum(entry.count for entry in hit) == 2
     rejected = [entry for entry in attempts[0] if isinstance(entry.outcome, Responded) and not entry.outcome.accepted]
     assert [(entry.count, entry.outcome, entry.faults) for entry in rejected] == [(30, Responded(503), ())]
+
+
+@pytest.mark.parametrize(
+    ("steps", "hit"),
+    [
+        (("emit: {type: open, count: 250}", "fault: {kind: lost-ack, times: 2}"), [100, 100]),
+        ((OVER, "fault: {kind: lost-ack, times: 2}"), [1, 1]),
+        ((OVER, "outage: {for: 2h, kind: refused}", "fault: {kind: lost-ack, times: 2}"), [1, 1]),
+        ((OVER, "outage: {for: 2h, kind: refused}", "fault: {kind: lost-ack, every: 2, times: 2}"), [100, 100]),
+    ],
+)
+def test_how_many_events_a_lost_response_concerns(tmp_path: Path, steps: tuple[str, ...], hit: list[int]) -> None:
+    """As the page about a first scenario says."""
+    plan = own_plan(tmp_path, "http://x.test", *steps, "run: until-idle", probe=False)
+    player, _ = played(plan, AsgiTransport(consumer_app()))
+    attempts = [entry for entry in player.campaign.journal.entries if isinstance(entry, Attempted)]
+    assert [entry.events for entry in attempts if "lost-ack" in entry.faults for _ in range(entry.count)] == hit
 
 
 EVERYTHING = (

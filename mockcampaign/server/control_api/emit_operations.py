@@ -106,7 +106,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         id="emit",
         title="Emit events",
         description="Events that are due now are delivered at once, also while only the control API moves time. "
-        "Declare faults and outages that are to hit them before.",
+        "Declare faults and outages that are to hit them before. The response comes before the deliveries: "
+        "`POST /clock/advance` responds when those that are due are done.",
         tag=CONTROL_TAG,
         method="POST",
         path="/emit",
