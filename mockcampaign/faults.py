@@ -409,7 +409,7 @@ WIRE_FAULTS: frozenset[type[Fault]] = frozenset(fault for fault in FAULTS.values
 
 _WORD_OF_STATUS = r"status|code|error|errors|response|responses|reject|rejects|rejected|rejection|[1-5](\d\d|xx)"
 _STATUS = re.compile(rf"((http|server|client)[-_ ]?)?({_WORD_OF_STATUS})([-_ ]?({_WORD_OF_STATUS}))*", re.IGNORECASE)
-"""What somebody writes who looks for a fault that makes a status."""
+"""Words of somebody who looks for a fault that makes a status."""
 
 
 def unknown_kind(what: str, found: str, allowed: Collection[str]) -> str:
@@ -441,7 +441,7 @@ def needs_acknowledgement(fault: Fault) -> bool:
 def has_effect(fault: Fault, response: Outcome, outcome: Outcome) -> bool:
     """Whether the fault has done something to an attempt. The sender made `outcome` of the consumer's `response`.
 
-    What was dropped counts as an acknowledgement: the transport drops nothing else of which it knows the status.
+    A dropped response counts as an acknowledgement: a transport that knows its status drops no other one.
     """
     if not needs_acknowledgement(fault):
         return True

@@ -119,12 +119,12 @@ class Undecided(msgspec.Struct, frozen=True, eq=False):
 
 
 class Hits(msgspec.Struct, frozen=True, eq=False):
-    """What is declared for one attempt."""
+    """The declared faults that may concern one attempt."""
 
     faults: tuple[Fault, ...] = ()
     """The faults that hit it."""
     undecided: tuple[Undecided, ...] = ()
-    """The faults of which only the response says whether they concern it."""
+    """Faults that concern it only if the consumer acknowledges the batch."""
 
 
 NO_HITS = Hits()

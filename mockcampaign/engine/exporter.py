@@ -115,7 +115,7 @@ class Exporter:
         """Items on the clock other than outboxes."""
         self._last_serial = 0
         self._undecided: dict[int, tuple[Undecided, ...]] = {}
-        """What the response of an attempt under way decides, by the attempt's identity. Mostly empty."""
+        """Faults that wait for the response to an attempt under way, by the attempt's identity. Mostly empty."""
         self._failing_since: dict[int, int] = {}
         """Start of the first of the failures in a row, for webhooks that may be suspended."""
         self._keeper = keeper

@@ -222,7 +222,7 @@ def scenario_shows_nothing(plan: Plan, entries: Sequence[Entry], idle: bool) -> 
 def expectations_show_nothing(
     expectations: Sequence[Expectation], found: Sequence[Finding], ledger: Ledger
 ) -> str | None:
-    """Return why expectations by themselves are inconclusive: one of the stored events, of which none was delivered."""
+    """Return why expectations by themselves are inconclusive: they judge stored events, and none was delivered."""
     why = nothing_shown(ledger)
     if why is None or all(one.outcome != "not-exercised" for one in found):
         return None

@@ -291,7 +291,7 @@ class _Exchange:
             self._body_bytes_stated = 0
 
     def _note_status(self, status: int) -> None:
-        """Drop no response of which the sender would have read that it acknowledges nothing."""
+        """Let a response pass if the sender would have read that it acknowledges nothing."""
         if status != ACKNOWLEDGEMENT and self._dropped != "before-response":
             self._dropped = None
 
