@@ -271,13 +271,17 @@ def cut_characters(shape: Shape) -> list[EdgeCase]:
 def _of_any_text(shape: Shape, values: Sequence[str]) -> Iterator[EdgeCase]:
     """Yield edge cases of each text in which they may stand, one of which is enough."""
     for rank, field in enumerate(any_texts(shape)):
-        begin = "https://www.example.com/" if field.role is Role.LINK else ""
-        yield from _of([field], [f"{begin}{value}" for value in values], rank)
+        yield from _of([field], [text_in(field, value) for value in values], rank)
 
 
 def any_texts(shape: Shape) -> list[EventField]:
     """Return the fields of text in which any characters may stand, the preferred ones first."""
     return [field for role in ANY_TEXT for field in _texts_of(shape, role)]
+
+
+def text_in(field: EventField, text: str) -> str:
+    """Return the text as it may stand in one of these fields: what is no link is no value of a link."""
+    return f"https://www.example.com/{text}" if field.role is Role.LINK else text
 
 
 def unstorable(shape: Shape) -> list[EdgeCase]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from checks import checked
@@ -69,6 +70,18 @@ class DecodesPieces(FewColumns):
         return "".join([piece.decode(errors="replace") async for piece in request.stream()]).encode()
 
 
+class ChecksLinks(DecodesPieces):
+    """Stores no text but links, and rejects those that are none."""
+
+    columns = (*IDS, "link")
+
+    def parse(self, body: bytes) -> list[Event]:
+        events = super().parse(body)
+        if not all(event["link"].startswith("https://") for event in events):
+            raise HTTPException(400, "no link")
+        return events
+
+
 def finding(consumer: type[FewColumns], rule: str, kind: EventType) -> Finding:
     app = application(consumer(Store(), None))
     fields = tuple(name for name in consumer.columns if name in builtin_shape(kind).top_names)
@@ -92,6 +105,12 @@ def test_a_consumer_that_fails_only_at_its_columns_is_found(
     found = finding(consumer, rule, kind)
     assert found.outcome in ("fail", "warn"), found.actual
     assert "device" in found.actual
+
+
+def test_characters_that_pieces_of_a_body_divide_stand_in_a_link_if_no_other_text_is_compared() -> None:
+    found = finding(ChecksLinks, "stores-chunked-body", EventType.CLICK)
+    assert found.outcome == "fail", found.actual
+    assert "link" in found.actual
 
 
 @pytest.mark.parametrize(

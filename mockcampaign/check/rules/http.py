@@ -14,7 +14,7 @@ from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_deliver, must_store
 from mockcampaign.check.bench.events import Values
 from mockcampaign.check.bench.raw_request import send_request
-from mockcampaign.check.edge_cases import any_texts
+from mockcampaign.check.edge_cases import any_texts, text_in
 from mockcampaign.check.examined import Examined, SkipRule, Unrepeatable, failed, passed
 from mockcampaign.check.reproduce.curl import curl, piped
 from mockcampaign.check.rule import Rule, Stage
@@ -86,7 +86,7 @@ async def _batch_in_pieces(bench: Bench, kind: str, option: str, about: int, **o
     Raises `SkipRule` where it does not even accept ordinary batches.
     """
     texts = sorted(any_texts(bench.shape), key=lambda field: field.path[0] not in bench.store.shown_fields)
-    changes: Values = {texts[0].role: _NOT_ASCII} if texts else {}
+    changes: Values = {texts[0].role: text_in(texts[0], _NOT_ASCII)} if texts else {}
     control = Stimulus(situation=Situation.ORDINARY_BATCH, events=10)
     with bench.unrecorded():
         if not (await _accepts(bench, bench.events(10, changes), control)).holds:
