@@ -202,8 +202,8 @@ def test_what_cannot_be_scripted_is_rejected_with_what_could(server: Server, sho
         ({"mailId": mail_id, "type": "bounce", "category": "x"}, 400, "category: 'x'"),
         ({"mailID": mail_id, "type": "open"}, 400, "mailID: unknown field, did you mean 'mailId'? allowed: mailId, "),
         ({"mailId": mail_id, "type": "clik"}, 400, "type: 'clik' is not valid, did you mean 'click'? allowed: "),
-        ({"mailId": mail_id, "type": "open"}, 200, f'"mailId":"{mail_id}"'),
-        ({"mailId": mail_id, "type": "open"}, 200, '"recipientId":"silent+anna@example.com"'),
+        ({"mailId": mail_id, "type": "open"}, 200, f'"mailId": "{mail_id}"'),
+        ({"mailId": mail_id, "type": "open"}, 200, '"recipientId": "silent+anna@example.com"'),
     ):
         answer = server.control("POST", "/act", body)
         assert (answer.status_code, said in answer.text) == (status, True), answer.text
