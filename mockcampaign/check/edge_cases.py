@@ -40,7 +40,7 @@ class EdgeCase(msgspec.Struct, frozen=True, kw_only=True):
     usual: Any = None
     """The value that other benches send in place of this one's own variant, or None."""
     rank: int | None = None
-    """Order of preference among fields of which one rank is enough, the lowest first; None if it is not among them."""
+    """Order of preference, the lowest first, where fields of one rank are enough; None where all are tried."""
 
     def applied(self, event: Event) -> Event:
         """Return the event with this edge case."""

@@ -98,7 +98,7 @@ class SweepSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check was about: rules about other events, or other fields, may be violated all the same."""
+    """The events and fields of a check. Rules about others may be violated all the same."""
 
     event_type: str
     """Type of the events of the webhook under test."""
@@ -132,7 +132,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     """Limits of the whole check, which a pass does not exclude."""
     scope: Scope | None = None
-    """What a check was about; None for runs of scenarios."""
+    """The events and fields of a check; None for runs of scenarios."""
 
 
 def scenario_result(

@@ -540,7 +540,7 @@ def of_rule(rule_id: str) -> str:
 
 def _only_kept(fields: Sequence[str]) -> Advice:
     return Advice(
-        "Keep all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
+        "Store all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
         f"{probe_fields_option(fields)}."
     )
 

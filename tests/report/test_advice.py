@@ -202,7 +202,7 @@ def test_fields_that_no_stored_event_has_may_be_left_out_on_purpose() -> None:
     )
     fact = FieldsAltered(changes=changes, absent=("browser",), kept=("mailId", "client id"))
     assert advice.advice("any-rule", USUAL, (fact,)) == (
-        "Keep all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
+        "Store all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
         "--probe-fields 'mailId,client id'. The probe reports numbers as text: clientId."
     )
 

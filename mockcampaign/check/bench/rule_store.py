@@ -138,7 +138,7 @@ class RuleStore:
         try:
             found = await asked
         except CouldNotTellError as error:
-            # What is missing may have been missing from the beginning: then it was taken for an empty store.
+            # What is missing may have been missing from the beginning: then it was treated as an empty store.
             last = self._incidents.failed_reading(source)
             if last is not None and not isinstance(error, StoreMissingError):
                 raise ProbeFailedError(str(error), last) from None
@@ -202,7 +202,7 @@ class RuleStore:
         return events_of(found, self.question.mails, self.question.keyed)
 
     async def non_events(self) -> int:
-        """Return how many elements besides events are stored: no key, or an empty one, says of which mail they are.
+        """Return how many elements besides events are stored. No mail's key is in them, or an empty one.
 
         Raise `SkipRule` if the probe reports no events.
         """

@@ -521,7 +521,7 @@ SURVIVES_OVERSIZED_BODY = Rule(
 async def _stores_only_events(bench: Bench) -> Examined:
     await must_store(bench, 1)
     number = bench.random.randrange(10**11, 10**12)
-    # Some languages take a list for an object, the letters of a text for fields, or null for an empty object.
+    # Some languages treat a list as an object, the letters of a text as fields, or null as an empty object.
     others: tuple[tuple[Situation, object], ...] = (
         (Situation.EVENT_AND_NUMBER, number),
         (Situation.EVENT_AND_LIST, [number, number + 1]),
