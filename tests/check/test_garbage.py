@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mockcampaign.check import examiner
 from mockcampaign.check.check import check
 from mockcampaign.check.probes.store_probe import CallableProbe, Found, UrlProbe
 from mockcampaign.check.settings import Settings
@@ -162,6 +163,13 @@ def test_a_probe_that_selects_events_does_not_show_what_else_is_stored(
     [finding] = checked(consumer_app(bug), probe=SELECTING, rules=("stores-only-events",)).rules
     assert finding.outcome == outcome
     assert said in (finding.reason or finding.actual).casefold()
+
+
+@pytest.mark.parametrize("bug", ["stores-any-json", "stores-lists-as-events"])
+def test_it_is_found_in_a_full_store_too(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examiner, "ELEMENTS_MANY", 0)
+    [finding] = checked(consumer_app(bug), rules=("stores-only-events",)).rules
+    assert (finding.outcome, "stored-non-event" in str(finding.identity)) == ("warn", True)
 
 
 def response_with(stored: list[Any]) -> Responded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -76,6 +76,8 @@ class RuleStore:
         """How to see whether the store agrees, wherever that was assumed."""
         self._reading: Found | None = None
         """A response of the probe by which assumptions are confirmed, instead of another one."""
+        self._found: Found | None = None
+        """The newest response of the probe."""
         self._compared: tuple[int, Counter[bytes], Counter[bytes]] = (-1, Counter(), Counter())
         """Length of the journal, and what it required of the store and allowed in it then."""
 
@@ -131,7 +133,14 @@ class RuleStore:
         asked = found_or_nothing(probe.ask(question), acknowledged=self._transport.has_acknowledged)
         found = await self.noted(probe, asked)
         self._incidents.elements_read = 1 if isinstance(found, int) else len(found)
+        self._found = found
         return found
+
+    async def _newest(self, probe: StoreProbe) -> Found:
+        """Return the newest response of the probe, or another one if anything was sent since."""
+        if self._found is not None and self.is_settled(before=False):
+            return self._found
+        return await self._ask(probe, self.question)
 
     async def noted(self, source: object, asked: Awaitable[_Reported]) -> _Reported:
         """Return what a probe reports, and note that it does. Raise `ProbeFailedError` if it did so before."""
@@ -159,6 +168,11 @@ class RuleStore:
     def defer(self) -> None:
         """Assume from now on that the store agrees, so that one reading can confirm it for several rules."""
         self._is_deferring = True
+
+    @property
+    def is_deferring(self) -> bool:
+        """Whether the store is assumed to agree, so that it is read as rarely as possible."""
+        return self._is_deferring
 
     @property
     def has_assumed(self) -> bool:
@@ -206,15 +220,29 @@ class RuleStore:
 
         Raise `SkipRule` if the probe reports no events.
         """
-        found = None if self.probe is None else await self._ask(self.probe, self.question)
+        found = await self._elements()
+        return sum(not any(any(shape.key(one) or ()) for shape in self.question.keyed) for one in found)
+
+    async def _elements(self) -> list[Any]:
+        found = None if self.probe is None else await self._newest(self.probe)
         if not isinstance(found, list):
             raise SkipRule(Needs(need="probe events"))
-        return sum(not any(any(shape.key(one) or ()) for shape in self.question.keyed) for one in found)
+        return found
+
+    async def contains(self, element: object) -> bool:
+        """Return whether this is stored among the events. Raise as `non_events` does."""
+        return element in await self._elements()
 
     @property
     def selects_events(self) -> bool:
         """Whether the probe selects events, so that it may not report other elements."""
         return self.probe is not None and self.probe.selection.is_partial
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the probe was read since the consumer has accepted events of other rules."""
+        reading = self._incidents.readings.get(id(self.probe))
+        return reading is not None and not {*reading.accepted} - {self._rule_id}
 
     async def states(self, wrong: Callable[[States], object]) -> States:
         """Return the consumer's end state once what `wrong` finds in it stays the same until the state has settled.

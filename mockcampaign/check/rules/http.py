@@ -528,7 +528,8 @@ async def _stores_only_events(bench: Bench) -> Examined:
         (Situation.EVENT_AND_TEXT, str(number)),
         (Situation.EVENT_AND_NULL, None),
     )
-    before = await bench.store.non_events()
+    # A full store is not read for that: what no other check sends, such as this number, is found in it all the same.
+    before = None if bench.store.is_deferring else await bench.store.non_events()
     seen: list[Response] = []
     for situation, other in others:
         good = bench.event()
@@ -544,7 +545,11 @@ async def _stores_only_events(bench: Bench) -> Examined:
         command = curl(bench.endpoint, body)
         if difference.missing:
             return failed(response, difference.seen(), curl=command)
-        if await bench.store.non_events() > before:
+        if before is None:
+            is_stored = other is not None and await bench.store.contains(other)
+        else:
+            is_stored = await bench.store.non_events() > before
+        if is_stored:
             return failed(response, StoredNonEvent(), curl=command)
     is_accepted = any(reply.accepted for response in seen for reply in response.replies)
     if is_accepted and bench.store.selects_events:
