@@ -16,7 +16,7 @@ import msgspec
 from mockcampaign import json_text
 from mockcampaign.durations import MOMENT_MAX, format_moment
 from mockcampaign.engine.journal import Happened
-from mockcampaign.judging.consumer_store import canonical, shown
+from mockcampaign.judging.consumer_store import canonical
 from mockcampaign.judging.diagnosis import patterns
 from mockcampaign.judging.equivalents import comparable
 from mockcampaign.judging.fact import EventDifference, FieldChange, Pattern, Stimulus, StoredAnyway, StoreDiffers
@@ -214,7 +214,7 @@ def no_keys(rows: Sequence[Event], names: Sequence[str], how: Callable[[str, str
     spelled = next((name for name in rows[0] if spelling_of(name) == spelling_of(first)), "mail_id")
     return (
         f"none of {counted(len(rows), 'element')} has {kind.join(names)}, by which events are recognised; "
-        f"the first is {shown(rows[0])}: {how(first, spelled)}"
+        f"the first is {_element(rows[0])}: {how(first, spelled)}"
     )
 
 
@@ -355,10 +355,12 @@ def _brief(event: bytes, shapes: Shapes) -> str:
         for field in naming
         if (value := value_at(known, field.path)) is not None
     )
-    # A stored element may have none of them, and its values may be anything, so only its fields are named.
-    return brief or (
-        f"an element with {few([short(name) for name in known])}" if known else "an element without fields"
-    )
+    return brief or _element(known)
+
+
+def _element(stored: Event) -> str:
+    """Return the words for a stored element that may be no event: its values may be anything, also of a person."""
+    return f"an element with {few([short(name) for name in stored])}" if stored else "an element without fields"
 
 
 def _readable(field: EventField, value: Value, shape: Shape, event: Event) -> Value:

@@ -89,7 +89,11 @@ def test_rows_that_name_no_mail_are_a_mistake_of_the_test(
     with pytest.raises(MisuseError) as raised:
         delivered.assert_compliant(processed=rows, **given)
     line = str(raised.value)
-    assert line.startswith(f"processed: none of 250 elements has {names}, by which events are recognised; the first is")
+    # The rows are whoever's: their values are no part of a message.
+    assert line.startswith(
+        f"processed: none of 250 elements has {names}, by which events are recognised; the first is an element with "
+        "kind and mail: "
+    )
     assert "rename the fields of the rows, such as processed=[{" in line
     assert "identified_by=[…]" in line
 
