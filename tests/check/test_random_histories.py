@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 import requests
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from checks import checked
 from commands import mockcampaign
 from conftest import Inner
 from mockcampaign.check.rules.random_histories import group_size
 from mockcampaign.judging.finding import Finding
-from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.samples.consumer import application, consumer_app
+from mockcampaign.samples.correct import Consumer
+from mockcampaign.samples.store import Store
 from mockcampaign.serving import serve_in_thread
 from serve_process import control, serving
 
@@ -38,6 +43,25 @@ def test_no_random_history_fails_a_correct_consumer() -> None:
     assert (finding.outcome, finding.actual) == (
         "pass",
         "50 histories of up to 12 steps ended with each event stored once",
+    )
+
+
+class FailsToReportMany(Consumer):
+    """Reports what it has stored as long as that is little."""
+
+    async def processed(self, request: Request) -> Response:
+        if len(self.store.events()) > 20:
+            raise HTTPException(500, "too much")
+        return await super().processed(request)
+
+
+@pytest.mark.slow
+def test_a_history_after_which_the_probe_fails_is_not_our_trouble_alone() -> None:
+    [finding] = checked(application(FailsToReportMany(Store(), None)), rules=(HISTORIES,), examples=10).rules
+    assert finding.outcome == "could-not-tell"
+    assert finding.actual == (
+        "Probe http://app/processed: responded 500, expected 200; since it last worked, while "
+        f"{HISTORIES} was examined, the consumer has accepted events of {HISTORIES}"
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from mockcampaign.check.bench.bench import Bench
 from mockcampaign.check.bench.control import must_distinguish, must_store
 from mockcampaign.check.bench.event_budget import BudgetReachedError
+from mockcampaign.check.bench.rule_store import RuleStore
 from mockcampaign.check.examined import Examined, Unrepeatable, failed, passed
 from mockcampaign.check.histories.coverage import journal_fingerprint
 from mockcampaign.check.histories.history_steps import History
@@ -14,7 +15,6 @@ from mockcampaign.check.histories.numbered import STEPS_MAX, history_of
 from mockcampaign.check.histories.reduce import reduced
 from mockcampaign.check.probes.question import Found, Question, Selection
 from mockcampaign.check.probes.store_probe import StoreProbe
-from mockcampaign.check.probes.stored_list import StoredList
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.engine.journal import Probed
 from mockcampaign.judging.difference import Difference
@@ -55,8 +55,10 @@ class _OneReading:
 
     reports_events = True
 
-    def __init__(self, probe: StoreProbe) -> None:
+    def __init__(self, probe: StoreProbe, store: RuleStore) -> None:
+        """`store` is that of the rule, which notes when the probe was read."""
         self._probe = probe
+        self._store = store
         self._found: Found = 0
 
     @property
@@ -65,8 +67,7 @@ class _OneReading:
 
     async def renew(self) -> None:
         if not self.selection.placeholders:
-            found = await self._probe.ask()
-            self._found = found if isinstance(found, int | StoredList) else StoredList(found)
+            self._found = await self._store.read()
 
     async def ask(self, question: Question | None = None) -> Found:
         return await self._probe.ask(question) if self.selection.placeholders else self._found
@@ -92,7 +93,7 @@ class _Search:
 
     def __init__(self, bench: Bench, probe: StoreProbe) -> None:
         self._bench = bench
-        self._reading = _OneReading(probe)
+        self._reading = _OneReading(probe, bench.store)
         self._context = msgspec.structs.replace(bench.context, probe=self._reading)
         self._seen = bench.context.coverage
         self._group: list[tuple[int, History, Bench]] = []
