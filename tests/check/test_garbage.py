@@ -172,6 +172,13 @@ def test_it_is_found_in_a_full_store_too(bug: str, monkeypatch: pytest.MonkeyPat
     assert (finding.outcome, "stored-non-event" in str(finding.identity)) == ("warn", True)
 
 
+@pytest.mark.parametrize("kind", ROWS)
+def test_no_more_is_said_of_a_full_store_than_was_looked_for(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examiner, "ELEMENTS_MANY", 0)
+    [finding] = checked(application(ROWS[kind](Store(), None)), rules=("stores-only-events",)).rules
+    assert "stored the events alone" not in finding.actual
+
+
 def response_with(stored: list[Any]) -> Responded:
     body = msgspec.json.encode(stored)
     return Responded(status=200, body=body, body_bytes=len(body))

@@ -528,7 +528,8 @@ async def _stores_only_events(bench: Bench) -> Examined:
         (Situation.EVENT_AND_TEXT, str(number)),
         (Situation.EVENT_AND_NULL, None),
     )
-    # A full store is not read for that: what no other check sends, such as this number, is found in it all the same.
+    # A full store is not read for that: what no other check sends, such as this number, is found in it all the same,
+    # but not what was made of it.
     before = None if bench.store.is_deferring else await bench.store.non_events()
     seen: list[Response] = []
     for situation, other in others:
@@ -554,7 +555,8 @@ async def _stores_only_events(bench: Bench) -> Examined:
     is_accepted = any(reply.accepted for response in seen for reply in response.replies)
     if is_accepted and bench.store.selects_events:
         raise SkipRule(Unmet(why=Precondition.PROBE_SELECTS_EVENTS))
-    return passed(*seen, *([Confirmed(what=Confirmation.ONLY_EVENT_STORED)] if is_accepted else []))
+    is_shown = is_accepted and before is not None
+    return passed(*seen, *([Confirmed(what=Confirmation.ONLY_EVENT_STORED)] if is_shown else []))
 
 
 STORES_ONLY_EVENTS = Rule(
