@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from checks import checked
+from mockcampaign.check.bench.context import Incidents
 from mockcampaign.check.probes.store_probe import url_and_path
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.cli import cli
@@ -149,6 +150,12 @@ def test_what_was_accepted_since_the_probe_worked_is_named() -> None:
         "examined, the consumer has accepted events of bad-event-blocks-nothing, survives-many-requests and "
         "stores-cut-characters"
     )
+
+
+def test_a_probe_is_not_taken_for_one_that_is_gone() -> None:
+    incidents = Incidents()
+    incidents.note_reading(object(), "stores-every-event")
+    assert incidents.failed_reading(object()) is None
 
 
 def test_a_violation_by_the_stored_events_is_not_looked_at_again() -> None:

@@ -70,8 +70,8 @@ class Incidents(msgspec.Struct, kw_only=True):
     """Whether the consumer has rejected batches for their number alone."""
     poison: Poison | None = None
     """The batch from which the consumer has not recovered, if there is one."""
-    readings: dict[int, Reading] = msgspec.field(default_factory=dict)
-    """The newest reading that succeeded of each probe, by its identity."""
+    readings: dict[object, Reading] = msgspec.field(default_factory=dict)
+    """The newest reading that succeeded of each probe."""
     elements_read: int = 0
     """Number of elements in the newest response of the probe."""
     still_broken: str = ""
@@ -85,11 +85,11 @@ class Incidents(msgspec.Struct, kw_only=True):
 
     def note_reading(self, source: object, rule_id: str) -> None:
         """Note that a probe was read while this rule was examined."""
-        self.readings[id(source)] = Reading(rule_id=rule_id)
+        self.readings[source] = Reading(rule_id=rule_id)
 
     def failed_reading(self, source: object) -> LastReading | None:
         """Note that a probe could not be read. Return when it was read last; None if it never was."""
-        reading = self.readings.get(id(source))
+        reading = self.readings.get(source)
         if reading is None:
             return None
         reading.has_failed = True

@@ -241,7 +241,7 @@ class RuleStore:
     @property
     def is_read(self) -> bool:
         """Whether the probe was read since the consumer has accepted events of other rules."""
-        reading = self._incidents.readings.get(id(self.probe))
+        reading = self._incidents.readings.get(self.probe)
         return reading is not None and not {*reading.accepted} - {self._rule_id}
 
     async def states(self, wrong: Callable[[States], object]) -> States:
