@@ -241,6 +241,9 @@ CONTROLLED = (6,)
 """Numbers of bad requests after which an ordinary batch is sent, besides the last: a consumer whose small pool is empty
 takes long for each request."""
 
+TIME_OUTS = 2
+"""Number of times that the sender no longer waits for a response of 200."""
+
 
 async def _recovers(bench: Bench) -> Examined:
     await must_deliver(bench, bench.events(2))
@@ -269,8 +272,9 @@ async def _recovers(bench: Bench) -> Examined:
                 violation = await aftermath(bench, before, ordinary=ordinary)
                 if violation is not None:
                     return violation
-    with bench.fault("timeout", times=2):
-        delivery = await bench.deliver(bench.events(2), attempts=5)
+    with bench.fault("timeout", times=TIME_OUTS):
+        # As after any other bad request, three attempts for each response of 200, of which the last one arrives.
+        delivery = await bench.deliver(bench.events(2), attempts=3 * (TIME_OUTS + 1))
     if not delivery.accepted:
         return failed(delivery.response(Stimulus(situation=Situation.TIMED_OUT_TWICE)))
     if bench.store.has_probe:
