@@ -208,7 +208,7 @@ async def _bind(port: int) -> socket.socket | None:
 def _launch(
     command: tuple[str, ...], listening: socket.socket, store: str, build: str, *, binds_itself: bool
 ) -> subprocess.Popen[bytes]:
-    # asyncio does so itself, but not where uvicorn takes the socket for another kind: each response would be 40 ms late.
+    # asyncio does so itself, but not where uvicorn treats the socket as another kind: responses would be 40 ms late.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     fd, port = listening.fileno(), listening.getsockname()[1]
     if binds_itself:
