@@ -36,7 +36,7 @@ def outage(webhooks: int, events: int) -> tuple[float, int]:
     """Seconds, and attempts made."""
     exporter = Exporter(policy=Policy(), seed=0, start=DEFAULT_START, versions={})
     payload = b'{"type":"open","mailId":"3IHQ2XT8-38PY7WFQ-XKNQSY","created":1735689600000}' + b" " * 200
-    for client_id in range(webhooks):
+    for client_id in range(1, webhooks + 1):
         webhook = exporter.create(client_id, EventType.OPEN, "http://consumer.test/")
         exporter.activate(client_id, webhook.id)
         payloads = tuple((DEFAULT_START, payload) for _ in range(events))
