@@ -273,7 +273,7 @@ async def _recovers(bench: Bench) -> Examined:
                 if violation is not None:
                     return violation
     with bench.fault("timeout", times=TIME_OUTS):
-        # As after any other bad request, three attempts for each response of 200, of which the last one arrives.
+        # As after any other bad request, three attempts for each response of 200. The last one arrives.
         delivery = await bench.deliver(bench.events(2), attempts=3 * (TIME_OUTS + 1))
     if not delivery.accepted:
         return failed(delivery.response(Stimulus(situation=Situation.TIMED_OUT_TWICE)))
