@@ -395,10 +395,12 @@ class Exporter:
 
     def predetermined_outcome(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of an attempt that is not to be sent (outage, fault or simulation), else None."""
-        if not attempt.faults or all(map(needs_acknowledgement, attempt.faults)):
-            return self.failure_runs.simulate(attempt) if self.failure_runs.current else None
-        fault = last_of(attempt.faults, BeforeConsumer)
-        return None if fault is None else fault.outcome
+        before = last_of(attempt.faults, BeforeConsumer) if attempt.faults else None
+        if before is not None:
+            return before.outcome
+        if self.failure_runs.current and all(map(needs_acknowledgement, attempt.faults)):
+            return self.failure_runs.simulate(attempt)
+        return None
 
     def request_of(self, attempt: Attempt) -> Request:
         """Return the request of an attempt."""
