@@ -112,9 +112,15 @@ def _with_body(policy: Policy, shapes: Mapping[EventType, Shape]) -> Policy:
 class _Waiting(Driver):
     """A driver that stops as soon as a condition holds."""
 
-    def __init__(self, exporter: Exporter, send: Send, condition: Callable[[], bool]) -> None:
+    def __init__(self, exporter: Exporter, send: Send, condition: Callable[[], bool], *, watches: bool) -> None:
+        """`watches` says whether the condition depends on attempts that do not reach the consumer."""
         super().__init__(exporter, send)
         self._condition = condition
+        self._watches = watches
+
+    @property
+    def is_watched(self) -> bool:
+        return self._watches
 
     def halted(self) -> bool:
         return self._condition()
@@ -598,17 +604,18 @@ class Campaign:
     async def run(self, halted: Callable[[], bool] = bool) -> None:
         """Let time pass until nothing is left to send on activated webhooks, or until `halted` says so.
 
-        That ends, since events that are never accepted expire after three days. Raises `ConsumerUnreachableError` if
+        It is not asked between attempts that do not reach the consumer. The run ends, since events that are never
+        accepted expire after three days. Raises `ConsumerUnreachableError` if
         the first attempt at a consumer cannot connect, since then most likely nobody has started it.
         """
-        await _Waiting(self._exporter, self._send, halted).drive(None)
+        await _Waiting(self._exporter, self._send, halted, watches=False).drive(None)
 
     async def wait(self, duration: int, condition: Callable[[], bool]) -> None:
         """Let time pass until the condition holds, at most for `duration`. It is checked between any two due moments.
 
         Raises `ConsumerUnreachableError` as `run` does.
         """
-        await _Waiting(self._exporter, self._send, condition).drive(self.now + duration)
+        await _Waiting(self._exporter, self._send, condition, watches=True).drive(self.now + duration)
 
     async def verify(self, webhook: Webhook, count: int = 1, *, mailing_id: int | None = None) -> Outcome:
         """Send `count` sample events of a mailing to the webhook's target at once, whatever its status.

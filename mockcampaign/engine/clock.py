@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -52,6 +53,14 @@ class Clock(Generic[Item]):
             return []
         self.now = heapq.heappop(self._moments)
         return self._items.pop(self.now)
+
+    def due_next(self) -> Sequence[Item]:
+        """Return the items that are due at the earliest moment to come, which is not the present one."""
+        return self._items[self._moments[0]]
+
+    def withdraw(self) -> None:
+        """Take these items back, as if they had never been added."""
+        del self._items[heapq.heappop(self._moments)]
 
     def spend(self, duration: int) -> None:
         """Let time pass in which nothing is due. Raises `ValueError` if something is."""

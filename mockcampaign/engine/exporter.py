@@ -5,6 +5,7 @@ It decides and writes the journal; `loop.drive` asks it what to send, and gives 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import assert_never
@@ -37,7 +38,15 @@ from mockcampaign.engine.outages import Outage, Outages
 from mockcampaign.engine.outbox import Attempt, Discard, Due, Events, Idle, Outbox, age_order
 from mockcampaign.engine.requests import RequestBuilder
 from mockcampaign.engine.webhooks import WebhookRegistry
-from mockcampaign.faults import BeforeConsumer, Latency, Timeout, is_acknowledgement, last_of, needs_acknowledgement
+from mockcampaign.faults import (
+    OUTAGES,
+    BeforeConsumer,
+    Latency,
+    Timeout,
+    is_acknowledgement,
+    last_of,
+    needs_acknowledgement,
+)
 from mockcampaign.masking import shown_url
 from mockcampaign.model import (
     INTERRUPTED,
@@ -74,6 +83,14 @@ class DelayedOutcome(msgspec.Struct, frozen=True):
     outcome: Outcome
     faults: tuple[Fault, ...]
     """The faults of the attempt that had an effect."""
+
+
+class CertainFailure(msgspec.Struct, frozen=True):
+    """A retry that fails without being sent, and so do all that follow it before a moment."""
+
+    attempt: Attempt
+    outcome: Outcome
+    until: int
 
 
 Scheduled = EventsDue | EventStream | DelayedOutcome | DuplicateDelivery | CredentialsDue
@@ -401,6 +418,94 @@ class Exporter:
         if self.failure_runs.current and all(map(needs_acknowledgement, attempt.faults)):
             return self.failure_runs.simulate(attempt)
         return None
+
+    def repeat_failures(self, until: int | None) -> None:
+        """Make all retries at once that come before anything else is due, and fail without being sent.
+
+        They leave what they leave one by one: three days without an endpoint are 25,920 attempts of each webhook.
+        """
+        clock, interval = self.clock, self.policy.retry_interval
+        before = sys.maxsize if until is None else until + 1
+        # A webhook can be on the clock twice for a moment, as after `retry`: its first place counts.
+        found: dict[int, CertainFailure] = {}
+        while (due := clock.next_due()) is not None and clock.now < due < before:
+            failures = [self._certain_failure(item, due) for item in clock.due_next()]
+            certain = [failure for failure in failures if failure is not None]
+            if len(certain) < len(failures):
+                before = due
+                break
+            before = min([before, *(failure.until for failure in certain)])
+            for failure in certain:
+                found.setdefault(failure.attempt.webhook_id, failure)
+            clock.withdraw()
+        if not found:
+            return
+        counted = [
+            (failure, max(0, -((failure.attempt.started_at - before) // interval))) for failure in found.values()
+        ]
+        clock.spend(max([clock.now, *(one.attempt.started_at + (n - 1) * interval for one, n in counted)]) - clock.now)
+        # First come the entries of all first attempts, as they would one by one.
+        for failure, count in counted:
+            if count:
+                self._record_failures(failure, 0, 1)
+        for failure, count in counted:
+            if count > 1:
+                self._record_failures(failure, 1, count - 1)
+        # Those due at one moment keep their order: it decides which of them a fault hits.
+        for failure, count in sorted(counted, key=lambda one: one[0].attempt.started_at + one[1] * interval):
+            outbox = self._outboxes[failure.attempt.webhook_id]
+            outbox.fail(count)
+            if count and self._keeper is not None and isinstance(outbox.state, Due):
+                self._keeper.rejected(outbox.webhook_id, outbox.state)
+            self._arrange(outbox)
+
+    def _certain_failure(self, item: Outbox | Scheduled, due: int) -> CertainFailure | None:
+        """Return the failure that an outbox certainly meets at the moment for which it is on the clock, else None."""
+        until = item.retries_until if isinstance(item, Outbox) else None
+        if until is None or not isinstance(item, Outbox) or not isinstance(item.state, Due) or item.state.at != due:
+            return None
+        webhook_id, retry = item.webhook_id, item.state
+        if self.policy.suspend_after:
+            until = min(until, self._failing_since.get(webhook_id, due) + self.policy.suspend_after)
+        outage = self.outages.current(webhook_id, due)
+        faults = () if outage is None else self.outages.faults(webhook_id, due)
+        if outage is not None:
+            outcome, until = OUTAGES[outage.kind], min(until, outage.until)
+        elif self.fault_table.concern(webhook_id):
+            return None
+        else:
+            ahead = self.failure_runs.ahead(webhook_id, retry.events, retry.number)
+            if ahead is None:
+                return None
+            outcome = ahead.outcome
+            if ahead.count is not None:
+                until = min(until, due + ahead.count * self.policy.retry_interval)
+        if isinstance(outcome, TimedOut):
+            return None
+        return CertainFailure(Attempt(webhook_id, retry.number, due, retry.events, (), faults), outcome, until)
+
+    def _record_failures(self, failure: CertainFailure, first: int, count: int) -> None:
+        """Record some of the attempts that fail alike."""
+        attempt, outcome = failure.attempt, failure.outcome
+        if self.requests.has_secrets:
+            outcome = self.requests.masking.outcome(outcome)
+        self.journal.add_attempt(
+            attempt.webhook_id,
+            attempt.number + first,
+            attempt.started_at + first * self.policy.retry_interval,
+            0,
+            attempt.events,
+            outcome,
+            (),
+            attempt.faults,
+            not attempt.faults,
+            count,
+            self.policy.retry_interval,
+        )
+        if self.policy.simulate_after:
+            self.failure_runs.record(attempt, outcome, attempt.faults, count)
+        if self.policy.suspend_after:
+            self._failing_since.setdefault(attempt.webhook_id, attempt.started_at)
 
     def request_of(self, attempt: Attempt) -> Request:
         """Return the request of an attempt."""

@@ -16,6 +16,14 @@ class FailureRun(msgspec.Struct):
     count: int
 
 
+class Simulation(msgspec.Struct, frozen=True):
+    """Attempts that are to be simulated."""
+
+    outcome: Outcome
+    count: int | None
+    """How many there are before one is sent again; None: as many as fail alike."""
+
+
 class FailureRuns:
     """The current run of each webhook."""
 
@@ -29,20 +37,27 @@ class FailureRuns:
 
     def simulate(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of an attempt that is to be simulated, or None if it is to be sent."""
-        run = self.current.get(attempt.webhook_id)
-        if run is None or run.count < self._simulate_after or run.events is not attempt.events:
-            return None
-        number = attempt.number
-        # Now and then it is really sent, in case it no longer fails alike; but each time-out would cost its time.
-        if isinstance(run.outcome, Responded) and number & (number - 1) == 0:
+        ahead = self.ahead(attempt.webhook_id, attempt.events, attempt.number)
+        if ahead is None:
             return None
         self.simulated.add(attempt.webhook_id)
-        return run.outcome
+        return ahead.outcome
 
-    def record(self, attempt: Attempt, outcome: Outcome, faults: tuple[Fault, ...] = ()) -> None:
-        """Continue the run of the webhook, or end it and perhaps begin another one. Duplicates belong to no run.
+    def ahead(self, webhook_id: int, events: Events, number: int) -> Simulation | None:
+        """Return what is simulated from the attempt of this number on, or None if that one is to be sent."""
+        run = self.current.get(webhook_id)
+        if run is None or run.count < self._simulate_after or run.events is not events:
+            return None
+        if not isinstance(run.outcome, Responded):
+            return Simulation(run.outcome, None)
+        # Now and then it is really sent, in case it no longer fails alike; but each time-out would cost its time.
+        count = (1 << (number - 1).bit_length()) - number
+        return Simulation(run.outcome, count) if count else None
 
-        An attempt on which faults had an effect ends it.
+    def record(self, attempt: Attempt, outcome: Outcome, faults: tuple[Fault, ...] = (), count: int = 1) -> None:
+        """Continue the run of the webhook by so many attempts, or end it and perhaps begin another one.
+
+        Duplicates belong to no run. An attempt on which faults had an effect ends it.
         """
         webhook_id = attempt.webhook_id
         self.simulated.discard(webhook_id)
@@ -51,10 +66,10 @@ class FailureRuns:
             return
         run = self.current.get(webhook_id)
         if run is not None and run.events is attempt.events and _alike(run.outcome, outcome):
-            run.count += 1
+            run.count += count
         else:
             # Simulated attempts have this outcome, and nothing is measured of what is not sent.
-            self.current[webhook_id] = FailureRun(attempt.events, outcome.unmeasured(), 1)
+            self.current[webhook_id] = FailureRun(attempt.events, outcome.unmeasured(), count)
 
     def forget(self) -> None:
         """End all runs, so that the next attempts are sent."""

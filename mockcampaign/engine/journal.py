@@ -375,16 +375,19 @@ class Journal:
         redelivered: Sequence[Event] = (),
         faults: tuple[Fault, ...] = (),
         simulated: bool = False,
+        count: int = 1,
+        interval: int = 0,
     ) -> None:
-        """Add an attempt. If it repeats the webhook's newest entry, that entry grows."""
+        """Add an attempt, or several with this interval. If they repeat the webhook's newest entry, that grows."""
         known = self._growing.get(webhook_id)
         if known is not None and known[2] is events:
             position, entry, _, entry_faults = known
-            interval = started_at - entry.at if entry.count == 1 else entry.interval
+            known_interval = started_at - entry.at if entry.count == 1 else entry.interval
             if (
                 position >= self._dropped
                 and number == entry.first_number + entry.count
-                and started_at == entry.at + interval * entry.count
+                and started_at == entry.at + known_interval * entry.count
+                and interval in (0, known_interval)
                 and took == entry.took
                 and (outcome is entry.outcome or _can_fold(outcome, entry.outcome))
                 and (faults is entry_faults or faults == entry_faults)
@@ -392,8 +395,8 @@ class Journal:
                 and not redelivered
                 and not entry.redelivered
             ):
-                entry.count += 1
-                entry.interval = interval
+                entry.count += count
+                entry.interval = known_interval
                 if outcome.measured is not UNSET:
                     entry.outcome = entry.outcome.together_with(outcome)
                 for listener in self._listeners:
@@ -404,8 +407,8 @@ class Journal:
             webhook_id=webhook_id,
             serials=self._serials_of(events),
             first_number=number,
-            count=1,
-            interval=0,
+            count=count,
+            interval=interval if count > 1 else 0,
             took=took,
             outcome=outcome,
             redelivered=serial_ranges(redelivered) if redelivered else (),

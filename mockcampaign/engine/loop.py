@@ -38,16 +38,23 @@ class Driver:
         moments = 0
         exporter = self.exporter
         while not self.halted() and (until is not None or not exporter.idle) and exporter.move(until):
-            self._start_due()
+            failed = self._start_due()
             if self._under_way:
                 await self._complete()
             else:
+                if failed and not self.is_watched:
+                    exporter.repeat_failures(until)
                 moments += 1
                 if moments % MOMENTS_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
 
     def halted(self) -> bool:
         """Whether to stop between two moments, before `until`."""
+        return False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether `halted` depends on attempts that do not reach the consumer, so that these are made one by one."""
         return False
 
     def start_due_now(self) -> None:
@@ -60,13 +67,17 @@ class Driver:
         sent = self._send(self.exporter.request_of(attempt))
         return sent if isinstance(sent, asyncio.Future) else asyncio.ensure_future(sent)
 
-    def _start_due(self) -> None:
+    def _start_due(self) -> bool:
+        """Start what is due. Returns whether an attempt failed without being sent."""
+        failed = False
         for attempt in self.exporter.start_due():
             outcome = self.exporter.predetermined_outcome(attempt)
             if outcome is None:
                 self._under_way.append((attempt, self.begin(attempt)))
             else:
                 self.exporter.complete_attempt(attempt, outcome)
+                failed = True
+        return failed
 
     async def _complete(self) -> None:
         """Complete the attempts, first in, first out, and start at once what their outcomes make due at this moment."""

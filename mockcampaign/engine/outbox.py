@@ -12,6 +12,7 @@ machine wants to be woken. Nothing outside this module changes its state:
 | delete   | unchanged | `Idle`                                | unchanged: its outcome decides          |
 | start    | unchanged | `Attempt` if its moment has come      | unchanged: one request at a time        |
 | abandon  | an error  | an error                              | `Due` now                               |
+| fail     | an error  | `Due` later                           | an error                                |
 | complete | an error  | an error                              | accepted: `Due` now if events are left, |
 |          |           |                                       | else `Idle`; rejected: `Due` later, or  |
 |          |           |                                       | `Idle` if the webhook was deleted       |
@@ -271,6 +272,18 @@ class Outbox:
         self._wake_at = None
         return True
 
+    @property
+    def retries_until(self) -> int | None:
+        """The moment until which retries of one batch are all that is due, if they fail; None if something else is."""
+        state = self._state
+        if not isinstance(state, Due) or state.at != self._wake_at or not state.events or state.redelivered:
+            return None
+        first = self._backlog.first
+        if first is not None and self._policy.refill:
+            return None
+        oldest = state.events[0].created if first is None else min(state.events[0].created, first.created)
+        return oldest + self._policy.event_age_max
+
     # Commands
 
     def resume(self, pending: Events, retry: Due | None, now: int, *, delayed: bool = False) -> tuple[Discard, ...]:
@@ -446,6 +459,14 @@ class Outbox:
                 now + self._policy.retry_interval, attempt.number + 1, attempt.events, attempt.redelivered
             )
         return self.expire(now)
+
+    def fail(self, count: int) -> None:
+        """Make so many attempts, all before `retries_until`, and let them fail."""
+        state = self._state
+        assert isinstance(state, Due), "fail: no attempt is due"
+        at = state.at + count * self._policy.retry_interval
+        self._state = Due(at, state.number + count, state.events)
+        self._wake_at = None
 
     def abandon(self, attempt: Attempt, now: int) -> None:
         """Take back an attempt that was never sent: its batch is due now."""

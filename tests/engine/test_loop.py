@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from builders import START, activated, attempts_at, entries_of, exporter, happen
+from builders import START, OneByOne, activated, attempts_at, entries_of, exporter, happen
 from mockcampaign.engine.journal import Attempted
 from mockcampaign.engine.loop import drive
 from mockcampaign.model import INTERRUPTED, Outcome, Request, Responded
@@ -92,7 +92,7 @@ def test_other_tasks_get_their_turn_during_a_long_outage() -> None:
     box.declare_outage("refused", START + 10**10)
 
     async def main() -> int:
-        task = asyncio.create_task(drive(box, _never, None))
+        task = asyncio.create_task(OneByOne(box, _never).drive(None))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()

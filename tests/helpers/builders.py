@@ -9,7 +9,7 @@ from typing import Any
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.engine.loop import drive
+from mockcampaign.engine.loop import Driver, drive
 from mockcampaign.engine.outbox import Outbox
 from mockcampaign.model import Event, EventType, Outcome, Request, Responded
 from mockcampaign.policy import Policy
@@ -79,6 +79,14 @@ def run(
     consumer = consumer or Consumer()
     asyncio.run(drive(box, send or consumer.send, until))
     return consumer
+
+
+class OneByOne(Driver):
+    """Makes every attempt by itself, also those that fail without being sent."""
+
+    @property
+    def is_watched(self) -> bool:
+        return True
 
 
 def entries_of(box: Exporter, kind: type[Any]) -> list[Any]:

@@ -251,7 +251,8 @@ HANDLES_EXPECT_CONTINUE = Rule(
 
 
 async def _handles_split_headers(bench: Bench) -> Examined:
-    return await _accepts_with_fault(bench, "split-headers", Situation.SPLIT_HEADERS, piece_bytes=48)
+    # Even on a busy machine, a consumer has read the first packet before the last one is sent.
+    return await _accepts_with_fault(bench, "split-headers", Situation.SPLIT_HEADERS, piece_bytes=128, pause=40)
 
 
 HANDLES_SPLIT_HEADERS = Rule(
