@@ -11,7 +11,7 @@ from aiohttp import BasicAuth, web
 
 
 def make_app(*, user: str, password: str, store: str | None = None) -> web.Application:
-    events: dict[frozenset[Any], dict[str, Any]] = {}
+    events: dict[frozenset[Any], str] = {}
 
     async def hook(request: web.Request) -> web.Response:
         try:
@@ -27,11 +27,13 @@ def make_app(*, user: str, password: str, store: str | None = None) -> web.Appli
         if not isinstance(batch, list) or not all(isinstance(event, dict) for event in batch):
             raise web.HTTPBadRequest
         for event in batch:
-            events.setdefault(frozenset((name, json.dumps(value)) for name, value in event.items()), event)
+            key = frozenset((name, json.dumps(value)) for name, value in event.items())
+            if key not in events:
+                events[key] = json.dumps(event)
         return web.Response()
 
     async def processed(request: web.Request) -> web.Response:
-        return web.json_response(list(events.values()))
+        return web.json_response(text=f"[{','.join(events.values())}]")
 
     app = web.Application()
     app.add_routes([web.post("/hook", hook), web.get("/processed", processed)])

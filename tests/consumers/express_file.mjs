@@ -15,8 +15,7 @@ const keyOf = (event) => stringify(Object.keys(event).sort().map((name) => [name
 
 if (existsSync(CONSUMER_STORE)) {
   for (const line of readFileSync(CONSUMER_STORE, "utf-8").split("\n").filter(Boolean)) {
-    const event = parse(line);
-    processed.set(keyOf(event), event);
+    processed.set(keyOf(parse(line)), line);
   }
 }
 
@@ -36,14 +35,14 @@ app.post("/hook", express.text({ type: "*/*", limit: "1mb" }), (request, respons
     return response.status(400).json({ error: "not JSON" });
   }
   if (!Array.isArray(events) || !events.every(isObject)) return response.status(400).json({ error: "not events" });
-  const fresh = new Map(events.map((event) => [keyOf(event), event]).filter(([key]) => !processed.has(key)));
-  if (fresh.size) appendFileSync(CONSUMER_STORE, [...fresh.values()].map((event) => `${stringify(event)}\n`).join(""));
-  fresh.forEach((event, key) => processed.set(key, event));
+  const fresh = new Map(events.map((event) => [keyOf(event), stringify(event)]).filter(([key]) => !processed.has(key)));
+  if (fresh.size) appendFileSync(CONSUMER_STORE, [...fresh.values()].map((line) => `${line}\n`).join(""));
+  fresh.forEach((line, key) => processed.set(key, line));
   response.json({ accepted: events.length });
 });
 
 app.get("/processed", (request, response) => {
-  response.type("json").send(stringify([...processed.values()]));
+  response.type("json").send(`[${[...processed.values()].join(",")}]`);
 });
 
 app.listen({ fd: Number(CONSUMER_FD) });

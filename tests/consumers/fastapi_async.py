@@ -9,12 +9,11 @@ import os
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 
 
 def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:
     app = FastAPI()
-    held: dict[str, Any] = {}
+    held: dict[str, str] = {}
 
     @app.middleware("http")
     async def check_credentials(request: Request, call_next: Any) -> Response:
@@ -36,14 +35,14 @@ def make_app(*, user: str, password: str, store: str | None = None) -> FastAPI:
         except ValueError as error:
             return Response(str(error), status_code=422)
         for event in events:
-            identity = hashlib.blake2b(json.dumps(event, sort_keys=True).encode()).hexdigest()
-            held.setdefault(identity, event)
+            payload = json.dumps(event, sort_keys=True, ensure_ascii=False)
+            held.setdefault(hashlib.blake2b(payload.encode()).hexdigest(), payload)
         return Response("ok", media_type="text/plain")
 
     @app.get("/processed")
     async def processed() -> Response:
-        # Not by FastAPI's encoder: it takes a second for what a check has stored at its end, which is read many times.
-        return JSONResponse(list(held.values()))
+        # As they are held: a check reads thousands of them hundreds of times.
+        return Response(f"[{','.join(held.values())}]", media_type="application/json")
 
     return app
 

@@ -32,13 +32,13 @@ function take(body) {
     times.set(key, (times.get(key) ?? 0) + 1);
     rows.set(`${times.get(key)} ${key}`, event);
   }
-  for (const [key, event] of rows) if (!processed.has(key)) processed.set(key, event);
+  for (const [key, event] of rows) if (!processed.has(key)) processed.set(key, stringify(event));
 }
 
 const server = createServer((request, response) => {
   const answer = (status, body = "", headers = {}) => response.writeHead(status, headers).end(body);
   if (request.url === "/processed" && request.method === "GET") {
-    return answer(200, stringify([...processed.values()]), { "Content-Type": "application/json" });
+    return answer(200, `[${[...processed.values()].join(",")}]`, { "Content-Type": "application/json" });
   }
   if (request.url !== "/hook") return answer(404);
   if (request.method !== "POST") return answer(405);
