@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
@@ -17,6 +17,7 @@ from mockcampaign.faults import (
     DURATION_UNIT,
     FAULTS,
     AnyFault,
+    BeforeConsumer,
     CallFault,
     Latency,
     has_effect,
@@ -80,11 +81,10 @@ class Declared(msgspec.Struct, kw_only=True, tag="fault", eq=False):
         """Whether it will hit nothing more."""
         return self.hits == self.when.times or (self.until is not None and now >= self.until)
 
-    def concerns_webhook(self, webhook_id: int) -> bool:
-        """Whether it may hit attempts of the webhook."""
-        if isinstance(self.fault, CallFault):
-            return False
-        return not self.webhook_ids or webhook_id in self.webhook_ids
+    @property
+    def ends(self) -> bool:
+        """Whether it will be over without a command."""
+        return self.until is not None or self.when.times is not None
 
     def hit(self) -> AnyFault | None:
         """Return the fault as it hits an attempt or call that it concerns, or None if it does not. It is not over."""
@@ -97,17 +97,13 @@ class Declared(msgspec.Struct, kw_only=True, tag="fault", eq=False):
         self.hits += 1
         fault = self.fault
         if isinstance(fault, Latency) and fault.distribution != "fixed":
-            return fault.drawn(random.Random(f"latency of {self._occasion}"))
+            return fault.drawn(random.Random(f"latency of fault:{self.seed}:{self.number}:{self.concerned}"))
         return fault
 
     def _chance(self) -> float:
         """Return a number from 0 to below 1: a generator for each attempt would take several times as long."""
-        digest = hashlib.blake2b(self._occasion.encode(), digest_size=8).digest()
-        return (int.from_bytes(digest) >> 11) / (1 << 53)
-
-    @property
-    def _occasion(self) -> str:
-        return f"fault:{self.seed}:{self.number}:{self.concerned}"
+        digest = blake2b(b"fault:%d:%d:%d" % (self.seed, self.number, self.concerned), digest_size=8).digest()
+        return (int.from_bytes(digest) >> 11) * 2.0**-53
 
 
 class Undecided(msgspec.Struct, frozen=True, eq=False):
@@ -149,20 +145,31 @@ class FaultTable:
         self._on_change = on_change
         self._on_end = on_end
         self.last_number = 0
-        self.declared: list[Declared] = []
-        """Empty: no attempt is hit, so that nobody needs to ask."""
+        self._set(())
         self._undecided: list[Declared] = []
         """The fault of each `Undecided` that is under way. It does not end before that is settled."""
 
+    def _set(self, declared: Sequence[Declared]) -> None:
+        # Sorted once, since each attempt asks.
+        self.declared = tuple(declared)
+        """Empty: no attempt is hit, so that nobody needs to ask."""
+        self._ends = any(one.ends for one in declared)
+        self._of_calls = [one for one in declared if isinstance(one.fault, CallFault)]
+        self._before_consumer = [one for one in declared if isinstance(one.fault, BeforeConsumer)]
+        self._others = [one for one in declared if not isinstance(one.fault, CallFault | BeforeConsumer)]
+        self._need_acknowledgement = {one.number for one in declared if needs_acknowledgement(one.fault)}
+
     def resume(self, declared: Sequence[Declared], last_number: int, now: int) -> None:
         """Go on with faults of another process, whose latest one had that number."""
-        self.declared = [*declared]
+        self._set(declared)
         self.last_number = last_number
         self._forget_ended(now)
 
     def concern(self, webhook_id: int) -> bool:
         """Whether one of the faults may hit an attempt of the webhook."""
-        return any(declared.concerns_webhook(webhook_id) for declared in self.declared)
+        return any(
+            not one.webhook_ids or webhook_id in one.webhook_ids for one in (*self._before_consumer, *self._others)
+        )
 
     def declare(self, fault: Fault, when: When, webhook_ids: tuple[int, ...], now: int) -> Declared:
         """Let a fault hit the attempts that `when` describes, of these webhooks (none named: of all)."""
@@ -176,7 +183,7 @@ class FaultTable:
             until=None if when.duration is None else now + when.duration,
             seed=self._seed,
         )
-        self.declared.append(declared)
+        self._set((*self.declared, declared))
         self._on_change(declared)
         return declared
 
@@ -184,7 +191,7 @@ class FaultTable:
         """End a fault and return it, or None if it was over."""
         for declared in self.declared:
             if declared.number == number:
-                self.declared.remove(declared)
+                self._set([other for other in self.declared if other is not declared])
                 self._on_end(declared)
                 return declared
         return None
@@ -196,10 +203,21 @@ class FaultTable:
     def hits(self, webhook_id: int, now: int, applies: Callable[[Fault], bool]) -> Hits:
         """Return what hits an attempt of the webhook that starts now. No fault is spent unless it applies.
 
+        An attempt that does not reach the consumer meets no other fault. `applies` says what else would change it.
         Call `settle` as soon as the attempt has an outcome.
         """
+        before = self._hits(
+            [one for one in self._before_consumer if not one.webhook_ids or webhook_id in one.webhook_ids], now
+        )
+        if before.faults:
+            return before
         return self._hits(
-            [one for one in self.declared if one.concerns_webhook(webhook_id) and applies(one.fault)], now
+            [
+                one
+                for one in self._others
+                if (not one.webhook_ids or webhook_id in one.webhook_ids) and applies(one.fault)
+            ],
+            now,
         )
 
     def settle(
@@ -224,7 +242,7 @@ class FaultTable:
     def call_hits(self, operation: str, area: str, now: int) -> tuple[CallFault, ...]:
         """Return the faults that hit a call of the operation, which is in that area, that begins now."""
         concerning = [
-            one for one in self.declared if isinstance(one.fault, CallFault) and one.fault.concerns(operation, area)
+            one for one in self._of_calls if isinstance(one.fault, CallFault) and one.fault.concerns(operation, area)
         ]
         return tuple(fault for fault in self._hits(concerning, now).faults if isinstance(fault, CallFault))
 
@@ -232,24 +250,26 @@ class FaultTable:
         found: list[Fault] = []
         undecided: list[Undecided] = []
         for declared in concerning:
-            if not declared.over(now):
+            if not self._ends or not declared.over(now):
                 fault = declared.hit()
                 self._on_change(declared)
                 if fault is not None:
                     found.append(fault)
-                if needs_acknowledgement(declared.fault):
+                if declared.number in self._need_acknowledgement:
                     undecided.append(Undecided(declared, fault))
                     self._undecided.append(declared)
         self._forget_ended(now)
         return Hits(tuple(found), tuple(undecided)) if found or undecided else NO_HITS
 
     def _forget_ended(self, now: int) -> None:
+        if not self._ends:
+            return
         left = [declared for declared in self.declared if not declared.over(now) or declared in self._undecided]
         if len(left) < len(self.declared):
             for declared in self.declared:
                 if declared not in left:
                     self._on_end(declared)
-            self.declared = left
+            self._set(left)
 
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)

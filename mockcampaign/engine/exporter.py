@@ -606,20 +606,12 @@ class Exporter:
             self.suspend(webhook.client_id, webhook_id)
 
     def _hits(self, webhook_id: int, applies: Callable[[Fault], bool]) -> Hits:
-        """Return what hits an attempt that starts now, of the faults that apply to it.
-
-        An attempt that does not reach the consumer meets no other fault, and spends none.
-        """
+        """Return what hits an attempt that starts now, of the faults that apply to it. An outage spends no fault."""
         now = self.clock.now
         faults = self.outages.faults(webhook_id, now) if self.outages.declared else ()
-        if faults or not self.fault_table.concern(webhook_id):
-            return Hits(faults) if faults else NO_HITS
-        before = self.fault_table.hits(webhook_id, now, lambda fault: isinstance(fault, BeforeConsumer))
-        if before.faults:
-            return before
-        return self.fault_table.hits(
-            webhook_id, now, lambda fault: not isinstance(fault, BeforeConsumer) and applies(fault)
-        )
+        if faults:
+            return Hits(faults)
+        return self.fault_table.hits(webhook_id, now, applies)
 
     def _start_duplicate(self, duplicate: DuplicateDelivery, attempts: list[Attempt]) -> None:
         outbox = self._outboxes[duplicate.webhook_id]

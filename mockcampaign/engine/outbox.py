@@ -28,7 +28,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from mockcampaign.faults import BeforeConsumer, Duplicate, Overlap, Refill, Reorder, last_of
+from mockcampaign.faults import BeforeConsumer, Duplicate, Overlap, Refill, Reorder, SenderFault, last_of
 from mockcampaign.model import Event, Fault
 from mockcampaign.policy import Policy
 
@@ -386,6 +386,8 @@ class Outbox:
 
     def applies(self, fault: Fault) -> bool:
         """Whether a fault would change the attempt that is due now."""
+        if not isinstance(fault, SenderFault):
+            return True
         state = self._state
         assert isinstance(state, Due), "applies: no attempt is due"
         waiting, events_max = self._backlog.length, self._policy.batch_events_max
