@@ -13,18 +13,31 @@ import sys
 import time
 from collections.abc import Iterator
 
-from harness import BRIEF, ROUNDS, Row, in_turns, is_brief, ratios
+from harness import BRIEF, ROUNDS, Row, in_turns, ratios
 
 from mockcampaign.engine.event_streams import EventsDue
 from mockcampaign.engine.exporter import Exporter
 from mockcampaign.engine.journal import Attempted
-from mockcampaign.engine.loop import drive
+from mockcampaign.engine.loop import Driver
 from mockcampaign.model import EventType, Outcome, Request
 from mockcampaign.policy import DAY, DEFAULT_START, Policy
 
-ROWS = ((1, 100, 40.0, ROUNDS), (100, 100, 40.0, 1))
-"""Webhooks, events of each, aim and rounds: the large one takes long, and its ratio hardly varies."""
-"""Webhooks, events pending on each, and the most seconds it may take."""
+
+class OneByOne(Driver):
+    """Makes every attempt by itself, as while a scenario waits for a condition."""
+
+    @property
+    def is_watched(self) -> bool:
+        return True
+
+
+ROWS: tuple[tuple[str, type[Driver], int, float], ...] = (
+    ("three days, 1 x 100 events", Driver, 1, 1.0),
+    ("three days, 100 x 100 events", Driver, 100, 1.0),
+    ("the same, one by one, 1 x 100 events", OneByOne, 1, 40.0),
+)
+"""Name, driver, webhooks and aim."""
+EVENTS = 100
 MEGABYTES_MAX = 300
 
 
@@ -32,18 +45,18 @@ async def nobody(request: Request) -> Outcome:
     raise AssertionError("an outage touches no socket")
 
 
-def outage(webhooks: int, events: int) -> tuple[float, int]:
+def outage(make_driver: type[Driver], webhooks: int) -> tuple[float, int]:
     """Seconds, and attempts made."""
     exporter = Exporter(policy=Policy(), seed=0, start=DEFAULT_START, versions={})
     payload = b'{"type":"open","mailId":"3IHQ2XT8-38PY7WFQ-XKNQSY","created":1735689600000}' + b" " * 200
     for client_id in range(1, webhooks + 1):
         webhook = exporter.create(client_id, EventType.OPEN, "http://consumer.test/")
         exporter.activate(client_id, webhook.id)
-        payloads = tuple((DEFAULT_START, payload) for _ in range(events))
+        payloads = tuple((DEFAULT_START, payload) for _ in range(EVENTS))
         exporter.accept_events(EventsDue(client_id=client_id, type=EventType.OPEN, payloads=payloads))
     exporter.declare_outage("refused", DEFAULT_START + 4 * DAY)
     began = time.process_time()
-    asyncio.run(drive(exporter, nobody, None))
+    asyncio.run(make_driver(exporter, nobody).drive(None))
     seconds = time.process_time() - began
     return seconds, sum(entry.count for entry in exporter.journal.entries if isinstance(entry, Attempted))
 
@@ -59,21 +72,23 @@ def heap(attempts: int) -> float:
 
 
 def measure() -> Iterator[Row]:
-    for webhooks, events, aim, rounds in ROWS[: 1 if is_brief() else None]:
+    for what, make_driver, webhooks, aim in ROWS:
         attempts = [0]
 
-        def ours(webhooks: int = webhooks, events: int = events, attempts: list[int] = attempts) -> float:
-            seconds, attempts[0] = outage(webhooks, events)
+        def ours(
+            make_driver: type[Driver] = make_driver, webhooks: int = webhooks, made: list[int] = attempts
+        ) -> float:
+            seconds, made[0] = outage(make_driver, webhooks)
             return seconds
 
-        def theirs(attempts: list[int] = attempts) -> float:
-            return heap(attempts[0])
+        def theirs(made: list[int] = attempts) -> float:
+            return heap(made[0])
 
-        taken, yardsticks = in_turns(ours, theirs, rounds, min(rounds, BRIEF))
+        taken, yardsticks = in_turns(ours, theirs, ROUNDS, BRIEF)
         yield Row(
-            what=f"three days, {webhooks} x {events} events",
-            measured=f"{attempts[0]:,} attempts in {min(taken):.3f} s",
-            yardstick=f"as many pushes and pops on a heap: {min(yardsticks):.3f} s",
+            what=what,
+            measured=f"{attempts[0]:,} attempts in {min(taken):.4f} s",
+            yardstick=f"as many pushes and pops on a heap: {min(yardsticks):.4f} s",
             ratios=ratios(taken, yardsticks),
             at_most=aim,
         )
