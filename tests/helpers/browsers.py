@@ -41,7 +41,7 @@ def clean_page(running: Any, url: str, *, lost_is_fine: bool = False, **more: An
     """
     problems: list[str] = []
     host = urlsplit(url).netloc
-    context = running.new_context(**more)
+    context = running.new_context(reduced_motion="reduce", **more)  # each frame of a motion is painted by processors
     page = context.new_page()
     page.set_default_timeout(60_000)  # a busy machine takes its time
     page.on("pageerror", lambda error: problems.append(f"error: {error}"))
