@@ -138,7 +138,7 @@ LEVELS = {
         < delivery_view fault_operations mail_operations stream webhook_commands
         < observe_operations < api
     """,
-    "server.http": "guard request < access event_stream injected request_fields < operation < openapi routes",
+    "server.http": "guard paths request < access event_stream injected request_fields < operation < openapi routes",
     "server.verdicts": """
         check_request prepared store_reading verdict_views < check_work job_views verdict_operations
         < expect_operations job_start < check_operations run_operations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, assert_never
@@ -28,6 +27,7 @@ from mockcampaign.server.http.injected import (
     rejection_of,
 )
 from mockcampaign.server.http.operation import Api, Call, Operation, OtherSuccess, Place
+from mockcampaign.server.http.paths import Paths
 from mockcampaign.server.http.request import (
     Headers,
     RequestRejectedError,
@@ -85,12 +85,11 @@ class ApiApplication:
         self._api = api
         self._served = served
         self._is_noted = api.describe_path is not None
-        self._operations: dict[re.Pattern[str], dict[str, Operation[Any]]] = {}
+        self._operations = Paths[dict[str, Operation[Any]]]()
         # Each is made at the first call of its operation: all of them would be a tenth of a server's start.
         self._performers: dict[str, Performer] = {}
         for operation in api.operations:
-            pattern = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", api.prefix + operation.path))
-            operations = self._operations.setdefault(pattern, {})
+            operations = self._operations.setdefault(api.prefix + operation.path, {})
             operations[operation.method] = operation
             if operation.method == "GET":
                 operations["HEAD"] = operation
@@ -235,19 +234,19 @@ class ApiApplication:
 
     def _find(self, call: Call, path: str) -> tuple[Performer, dict[str, str]]:
         method = call.method
-        for pattern, operations in self._operations.items():
-            found = pattern.fullmatch(path)
-            if found is not None:
-                operation = operations.get(method)
-                if operation is None:
-                    allowed = ", ".join(sorted(operations))
-                    message = f"method {method} is not supported, allowed: {allowed}"
-                    raise RequestRejectedError(405, message, headers={"Allow": allowed})
-                performer = self._performers.get(operation.id)
-                if performer is None:
-                    performer = self._performers[operation.id] = Performer(self._api, operation)
-                return performer, found.groupdict()
-        raise self._api.find_missing(call, path)
+        found = self._operations.find(path)
+        if found is None:
+            raise self._api.find_missing(call, path)
+        operations, texts = found
+        operation = operations.get(method)
+        if operation is None:
+            allowed = ", ".join(sorted(operations))
+            message = f"method {method} is not supported, allowed: {allowed}"
+            raise RequestRejectedError(405, message, headers={"Allow": allowed})
+        performer = self._performers.get(operation.id)
+        if performer is None:
+            performer = self._performers[operation.id] = Performer(self._api, operation)
+        return performer, texts
 
 
 class Performer:
