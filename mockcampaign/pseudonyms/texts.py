@@ -153,7 +153,8 @@ class Texts:
     def _runs(self, text: str, level: int, *, strict: bool) -> Iterator[Piece]:
         end = 0
         for match in _RUN.finditer(text):
-            yield from self._words(text[end : match.start()], level, strict=strict)
+            if end < match.start():
+                yield from self._words(text[end : match.start()], level, strict=strict)
             end = match.end()
             if match["run"] is not None:
                 yield from self._run(match[0], level, strict=strict)
@@ -165,7 +166,8 @@ class Texts:
                 yield match[0], self._substitutes.address(match[0])
             else:
                 yield from self._words(match[0], level, strict=strict)
-        yield from self._words(text[end:], level, strict=strict)
+        if end < len(text):
+            yield from self._words(text[end:], level, strict=strict)
 
     def _run(self, run: str, level: int, *, strict: bool) -> Iterator[Piece]:
         if "@" not in run:

@@ -1,4 +1,4 @@
-"""Starlette and SQLite under uvicorn: keeps what each webhook brought, and how often.
+"""SQLite under uvicorn, without a framework: keeps what each webhook brought, and how often.
 
 It commits before it answers, and then answers one list in fifty with 503, as a consumer does whose answer fails after
 its commit.
@@ -11,10 +11,7 @@ import os
 import sqlite3
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REFUSED_EVERY = 50
 
@@ -26,7 +23,7 @@ class Event(msgspec.Struct):
     n: int
 
 
-def from_environment() -> Starlette:
+def from_environment() -> ASGIApp:
     """The application. Its database is the file `CONSUMER_STORE`, which is new."""
     database = sqlite3.connect(os.environ["CONSUMER_STORE"])
     database.execute("PRAGMA journal_mode = WAL")
@@ -35,20 +32,26 @@ def from_environment() -> Starlette:
     lists = itertools.count(1)
     decoder = msgspec.json.Decoder(list[Event])
 
-    async def hook(request: Request) -> Response:
-        try:
-            events = decoder.decode(await request.body())
-        except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
-        webhook = request.path_params["webhook"]
-        with database:
-            database.executemany(KEEP, [(webhook, event.n) for event in events])
-        return Response(status_code=200 if next(lists) % REFUSED_EVERY else 503)
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        status, body = 200, b""
+        if scope["path"] == "/processed":
+            rows = database.execute("SELECT webhook, n, times FROM received ORDER BY webhook, n").fetchall()
+            body = msgspec.json.encode(rows)
+        else:
+            message: Message = {"more_body": True}
+            pieces = []
+            while message.get("more_body"):
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                pieces.append(message["body"])
+            webhook = int(scope["path"].removeprefix("/hook/"))
+            events = decoder.decode(b"".join(pieces))
+            with database:
+                database.executemany(KEEP, [(webhook, event.n) for event in events])
+            status = 200 if next(lists) % REFUSED_EVERY else 503
+        length = b"%d" % len(body)
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": body})
 
-    async def processed(_: Request) -> Response:
-        rows = database.execute("SELECT webhook, n, times FROM received ORDER BY webhook, n").fetchall()
-        return Response(msgspec.json.encode(rows), media_type="application/json")
-
-    return Starlette(
-        routes=[Route("/hook/{webhook:int}", hook, methods=["POST"]), Route("/processed", processed, methods=["GET"])]
-    )
+    return application

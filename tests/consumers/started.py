@@ -121,7 +121,7 @@ DOWN = 300
 """Milliseconds in which connections are refused after a crash. Otherwise the new process has the socket at once, and
 responds to everything that was sent in between."""
 
-SOAKED = (*UVICORN, "--no-access-log", "soaked:from_environment")
+SOAKED = (*UVICORN, "--no-access-log", "--lifespan", "off", "soaked:from_environment")
 """What the soak is sent to; it is no consumer to learn from."""
 
 

@@ -32,20 +32,19 @@ STEPS
 """
 
 
+async def play(plan: Plan, transport: Transport, seed: int = 1) -> Player:
+    """Return the player after the run."""
+    player = Player.with_campaign(plan, transport, seed=seed)
+    try:
+        await player.play()
+    finally:
+        await transport.aclose()
+    return player
+
+
 def played(plan: Plan, transport: Transport, seed: int = 1) -> tuple[Player, list[Finding]]:
     """Return the player after the run, and all findings."""
-    players = []
-
-    async def main() -> None:
-        player = Player.with_campaign(plan, transport, seed=seed)
-        players.append(player)
-        try:
-            await player.play()
-        finally:
-            await transport.aclose()
-
-    asyncio.run(main())
-    [player] = players
+    player = asyncio.run(play(plan, transport, seed))
     rules, expectations = judge(plan, player.campaign.journal.entries)
     return player, [*rules, *expectations]
 
