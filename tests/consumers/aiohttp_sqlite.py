@@ -34,7 +34,9 @@ def add(path: str, events: list[dict[str, Any]]) -> None:
 
 def all_of(path: str) -> str:
     with closing(sqlite3.connect(path, timeout=30)) as database:
-        return f"[{','.join(payload for (payload,) in database.execute('SELECT payload FROM event'))}]"
+        # Joined by SQLite, with commas.
+        [(payloads,)] = database.execute("SELECT group_concat(payload) FROM event").fetchall()
+    return f"[{payloads or ''}]"
 
 
 def make_app(*, user: str, password: str, store: str | None = None) -> web.Application:

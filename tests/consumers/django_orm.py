@@ -104,8 +104,10 @@ def hook(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def processed(request: HttpRequest) -> HttpResponse:
-    payloads = ProcessedEvent.objects.order_by("id").values_list("payload", flat=True)
-    return HttpResponse(f"[{','.join(payloads)}]", content_type="application/json")
+    # Joined by SQLite, with commas.
+    joined = models.Aggregate("payload", function="GROUP_CONCAT", output_field=models.TextField())
+    payloads = ProcessedEvent.objects.aggregate(joined=joined)["joined"]
+    return HttpResponse(f"[{payloads or ''}]", content_type="application/json")
 
 
 urlpatterns = [path("hook", hook), path("processed", processed)]

@@ -1,5 +1,6 @@
 // Express, with a file to which every list is appended before it is acknowledged.
 
+import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import express from "express";
 import { isLosslessNumber, parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
@@ -9,13 +10,20 @@ const wanted = Buffer.from(`${CONSUMER_USER}:${CONSUMER_PASSWORD}`).toString("ba
 // Its numbers are objects, too.
 const isObject = (value) =>
   value !== null && typeof value === "object" && !Array.isArray(value) && !isLosslessNumber(value);
-const processed = new Map();
+const known = new Set();
+const processed = []; // texts as bytes, each after the first one with a comma before it
 
-const keyOf = (event) => stringify(Object.keys(event).sort().map((name) => [name, event[name]]));
+const keyOf = (event) =>
+  createHash("sha256").update(stringify(Object.keys(event).sort().map((name) => [name, event[name]]))).digest("hex");
+
+function keep(key, text) {
+  known.add(key);
+  processed.push(Buffer.from(`${processed.length ? "," : ""}${text}`));
+}
 
 if (existsSync(CONSUMER_STORE)) {
   for (const line of readFileSync(CONSUMER_STORE, "utf-8").split("\n").filter(Boolean)) {
-    processed.set(keyOf(parse(line)), line);
+    keep(keyOf(parse(line)), line);
   }
 }
 
@@ -35,14 +43,14 @@ app.post("/hook", express.text({ type: "*/*", limit: "1mb" }), (request, respons
     return response.status(400).json({ error: "not JSON" });
   }
   if (!Array.isArray(events) || !events.every(isObject)) return response.status(400).json({ error: "not events" });
-  const fresh = new Map(events.map((event) => [keyOf(event), stringify(event)]).filter(([key]) => !processed.has(key)));
-  if (fresh.size) appendFileSync(CONSUMER_STORE, [...fresh.values()].map((line) => `${line}\n`).join(""));
-  fresh.forEach((line, key) => processed.set(key, line));
+  const fresh = new Map(events.map((event) => [keyOf(event), stringify(event)]).filter(([key]) => !known.has(key)));
+  if (fresh.size) appendFileSync(CONSUMER_STORE, [...fresh.values()].map((text) => `${text}\n`).join(""));
+  fresh.forEach((text, key) => keep(key, text));
   response.json({ accepted: events.length });
 });
 
 app.get("/processed", (request, response) => {
-  response.type("json").send(`[${[...processed.values()].join(",")}]`);
+  response.type("json").end(Buffer.concat([Buffer.from("["), ...processed, Buffer.from("]")]));
 });
 
 app.listen({ fd: Number(CONSUMER_FD) });

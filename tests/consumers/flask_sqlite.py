@@ -47,8 +47,9 @@ def make_app(*, user: str, password: str, store: str | None = None) -> Flask:
     @app.route("/processed")
     def processed() -> Response:
         with connect() as database:
-            payloads = [payload for (payload,) in database.execute("SELECT payload FROM event ORDER BY rowid")]
-        return Response(f"[{','.join(payloads)}]", mimetype="application/json")
+            # Joined by SQLite, with commas.
+            [(payloads,)] = database.execute("SELECT group_concat(payload) FROM event").fetchall()
+        return Response(f"[{payloads or ''}]", mimetype="application/json")
 
     return app
 

@@ -1,12 +1,13 @@
 // Node's own http module, in memory.
 
 import { createServer } from "node:http";
-import { timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { isLosslessNumber, parse, stringify } from "lossless-json"; // JSON.parse changes ids beyond 2^53
 
 const { CONSUMER_USER, CONSUMER_PASSWORD, CONSUMER_FD } = process.env;
 const wanted = Buffer.from(`${CONSUMER_USER}:${CONSUMER_PASSWORD}`);
-const processed = new Map();
+const known = new Set();
+const processed = []; // texts as bytes, each after the first one with a comma before it
 
 function authorized(header = "") {
   const [scheme, token = ""] = header.split(" ");
@@ -16,6 +17,9 @@ function authorized(header = "") {
 
 const canonical = (event) =>
   stringify(Object.entries(event).sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)));
+
+// A long text that was put together would keep all its parts as long as it is a key.
+const digestOf = (text) => createHash("sha256").update(text).digest("hex");
 
 // Its numbers are objects, too.
 const isEvent = (value) =>
@@ -28,17 +32,22 @@ function take(body) {
   const times = new Map();
   for (const event of events) {
     if (!isEvent(event)) throw new SyntaxError("not an event");
-    const key = canonical(event);
+    const key = digestOf(canonical(event));
     times.set(key, (times.get(key) ?? 0) + 1);
     rows.set(`${times.get(key)} ${key}`, event);
   }
-  for (const [key, event] of rows) if (!processed.has(key)) processed.set(key, stringify(event));
+  for (const [key, event] of rows) {
+    if (known.has(key)) continue;
+    known.add(key);
+    processed.push(Buffer.from(`${processed.length ? "," : ""}${stringify(event)}`));
+  }
 }
 
 const server = createServer((request, response) => {
   const answer = (status, body = "", headers = {}) => response.writeHead(status, headers).end(body);
   if (request.url === "/processed" && request.method === "GET") {
-    return answer(200, `[${[...processed.values()].join(",")}]`, { "Content-Type": "application/json" });
+    const list = Buffer.concat([Buffer.from("["), ...processed, Buffer.from("]")]);
+    return answer(200, list, { "Content-Type": "application/json" });
   }
   if (request.url !== "/hook") return answer(404);
   if (request.method !== "POST") return answer(405);

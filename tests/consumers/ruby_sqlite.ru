@@ -22,7 +22,7 @@ class SqliteConsumer
     request = Rack::Request.new(env)
     case [request.request_method, request.path]
     when ["POST", "/hook"] then receive(request)
-    when ["GET", "/processed"] then respond(200, "[#{payloads.join(",")}]")
+    when ["GET", "/processed"] then respond(200, "[#{payloads}]")
     else respond(request.path == "/hook" ? 405 : 404)
     end
   end
@@ -49,8 +49,9 @@ class SqliteConsumer
     end
   end
 
+  # Joined by SQLite, with commas.
   def payloads
-    @mutex.synchronize { database.execute("SELECT payload FROM event ORDER BY rowid").flatten }
+    @mutex.synchronize { database.get_first_value("SELECT group_concat(payload) FROM event") }
   end
 
   def database
