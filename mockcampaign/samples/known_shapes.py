@@ -267,8 +267,12 @@ def _builtin(event: Event) -> Shape:
     word = default.get(event, Role.TYPE)
     usual, others = _builtin_shapes()[word if isinstance(word, str) and word in _builtin_shapes() else EventType.OPEN]
     # Without type check: `stores-any-json` stores what is not an event.
-    names = event.keys() if isinstance(event, dict) else frozenset()
-    return next((other.shape for other in others if not other.names.isdisjoint(names)), usual)
+    if not isinstance(event, dict):
+        return usual
+    for other in others:
+        if not other.names.isdisjoint(event):
+            return other.shape
+    return usual
 
 
 def _values(value: Event, depth: int, path: Path = ()) -> Iterator[tuple[Path, Value]]:
