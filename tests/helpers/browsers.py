@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,3 +58,16 @@ def clean_page(running: Any, url: str, *, lost_is_fine: bool = False, **more: An
         assert not unexpected, unexpected
     finally:
         context.close()
+
+
+def violations(page: Any, without: Sequence[str] = ()) -> list[Any]:
+    """Return what violates the rules of axe on a page as it is now, without some rules.
+
+    The script is left in the page for the next time, and elements that violate nothing are not described.
+    """
+    axe = pytest.importorskip("axe_playwright_python.base")
+    if page.evaluate("!('axe' in window)"):
+        page.evaluate(axe.AXE_SCRIPT)
+    options = {"resultTypes": ["violations"], "rules": {name: {"enabled": False} for name in without}}
+    found: list[Any] = page.evaluate("options => axe.run(options).then((results) => results.violations)", options)
+    return [(rule["id"], [(node["html"], node["failureSummary"]) for node in rule["nodes"]]) for rule in found]

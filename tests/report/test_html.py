@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from attempts import many_attempts
-from browsers import browser, clean_page
+from browsers import browser, clean_page, violations
 from builders import Consumer, activated, exporter, happen, run
 from commands import mockcampaign
 from mockcampaign.engine.declared_faults import When
@@ -322,15 +322,15 @@ def test_a_failed_test_is_run_again_by_pytest() -> None:
 
 @pytest.mark.slow
 def test_a_screen_reader_can_make_sense_of_it(opened: Any) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    for width, schemes in ((390, ("light", "dark")), (1280, ("dark",)), (1920, ("light",))):
-        page = opened(RESULT, viewport={"width": width, "height": 900})
+    schemes = {390: ("light", "dark"), 1280: ("dark",), 1920: ("light",)}
+    for widths in ((390,), (1280, 1920)):  # a page that starts narrow shows fewer lines
+        page = opened(RESULT, viewport={"width": widths[0], "height": 900})
         page.locator("details[open] .attempts button.open").first.click()
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page)
-            assert found.violations_count == 0, (width, scheme, found.generate_report())
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            for scheme in schemes[width]:
+                page.emulate_media(color_scheme=scheme)
+                assert violations(page) == [], (width, scheme)
 
 
 def test_the_page_is_the_same_for_the_same_result() -> None:

@@ -275,23 +275,34 @@ def test_without_a_probe_there_is_no_panel_of_it(page: Any) -> None:
     assert page.get_by_role("heading", name="Stored by the consumer").is_hidden()
 
 
+@pytest.fixture(scope="module")
+def filled(chromium: Any) -> Iterator[Any]:
+    """The page with a webhook and a mail that have long names."""
+    with running_server() as server:
+        server.activated("http://127.0.0.1:9/a/rather/long/path/that/goes/on/and/on", "filteredbyblocklist")
+        server.control("POST", "/mails", {"recipientId": "somebody-with-a-rather-long-address@mail.example.com"})
+        with clean_page(chromium, server.url) as page:
+            opened(page, server)
+            yield page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [NARROW, WIDE], ids=["narrow", "wide"])
-def test_forms_and_rows_fit_the_window(chromium: Any, server: Server, viewport: dict[str, int], scheme: str) -> None:
-    number = server.activated("http://127.0.0.1:9/a/rather/long/path/that/goes/on/and/on", "filteredbyblocklist")
-    server.control("POST", "/mails", {"recipientId": "somebody-with-a-rather-long-address@mail.example.com"})
-    with clean_page(chromium, server.url, viewport=viewport, color_scheme=scheme) as page:
-        opened(page, server)
-        page.get_by_role("button", name="Bounce: ").click()
-        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-        command(page, "Update", number).click()
-        page.get_by_label("Credentials for the URL").select_option("keyAuth")
-        width = viewport["width"]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for control in page.locator("button, input, select").all():
-            box = control.bounding_box()
-            assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width), control.inner_text()
+def test_forms_and_rows_fit_the_window(filled: Any, viewport: dict[str, int], scheme: str) -> None:
+    page = filled
+    page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme=scheme)
+    page.get_by_role("button", name="Bounce: ").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    command(page, "Update").click()
+    page.get_by_label("Credentials for the URL").select_option("keyAuth")
+    width = viewport["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for control in page.locator("button, input, select").all():
+        box = control.bounding_box()
+        assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width), control.inner_text()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
 
 
 def test_a_check_from_the_page_shows_its_verdict_and_its_report(server: Server, page: Any, forgetful: str) -> None:
