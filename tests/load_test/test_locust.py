@@ -13,6 +13,8 @@ import pytest
 from recording_consumer import recording_consumer
 
 LOCUSTFILE = """
+import gevent
+from locust import events
 from mockcampaign.locust import CampaignUser
 
 class Opens(CampaignUser):
@@ -20,6 +22,18 @@ class Opens(CampaignUser):
     events_per_second = 400
     duration = "3s"
     drain = "15s"
+
+# The run ends with the users of both workers. They may take as long as the command says, but seldom do.
+@events.init.add_listener
+def end_with_users(environment, **_):
+    users, began = {}, set()
+
+    @events.worker_report.add_listener
+    def reported(client_id, data, **_):
+        users[client_id] = data["user_count"]
+        began.update(one for one, count in users.items() if count)
+        if len(began) == 2 and not any(users.values()):
+            gevent.spawn(environment.runner.quit)
 """
 
 
