@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -34,20 +35,30 @@ ENOUGH = 2
 """Number of events that must have something in common before it is more than chance."""
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
 class FieldsNotStored(msgspec.Struct, frozen=True):
     """The fields that no stored event has, although events have them, and the others."""
 
     absent: tuple[str, ...]
     kept: tuple[str, ...]
+    unknown: tuple[str, ...]
+    """Names in stored events that no event has: perhaps those of absent fields in the consumer."""
 
 
 def fields_not_stored(ledger: Ledger, stored: Sequence[bytes]) -> FieldsNotStored | None:
     """Return the fields that no stored event has, if there are some and others: a consumer may keep only some."""
     sent = (json_text.decode(event) for entry in ledger.happened for event in entry.events)
     names = list(dict.fromkeys(name for event in sent if isinstance(event, dict) for name in event))
-    held = {name for event in stored for name in _decoded(event)}
+    held = list(dict.fromkeys(name for event in stored for name in _decoded(event)))
     absent, kept = tuple(name for name in names if name not in held), tuple(name for name in names if name in held)
-    return FieldsNotStored(absent, kept) if absent and kept else None
+    return FieldsNotStored(absent, kept, unknown_names(held, names)) if absent and kept else None
+
+
+def unknown_names(stored: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Return the names in stored events that no event has. Any other key may be a person or a secret."""
+    return tuple(name for name in stored if name not in known and _NAME.fullmatch(name))
 
 
 def patterns(

@@ -317,6 +317,8 @@ class FieldsAltered(Fact, frozen=True, kw_only=True):
     """Names of altered fields that no stored event has."""
     kept: tuple[str, ...] = ()
     """Names of the fields that every stored event has, if there are any that none has."""
+    unknown: tuple[str, ...] = ()
+    """Names in stored events that no event has, if there are fields that no stored event has."""
 
     @property
     def identity(self) -> str:

@@ -238,7 +238,7 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
         case FieldsAltered(changes=changes):
             yield from _of_changes(changes)
             if fact.kept:
-                yield _only_kept(fact.kept)
+                yield _only_kept(fact.kept, fact.unknown)
         case _:
             return
 
@@ -514,7 +514,8 @@ def of_fields_not_stored(found: FieldsNotStored | None, how: Callable[[Sequence[
     """
     if found is None:
         return ""
-    return f"; no stored event has {', '.join(found.absent)}: if the consumer keeps only some fields, {how(found.kept)}"
+    hint = f"; no stored event has {', '.join(found.absent)}: if the consumer keeps only some fields, {how(found.kept)}"
+    return f"{hint}. {_of_unknown(found.unknown)}" if found.unknown else hint
 
 
 _RULES_OF_PATTERNS: Mapping[tuple[str, str], str] = {
@@ -538,10 +539,19 @@ def of_rule(rule_id: str) -> str:
     return f"The rule behind it, and how to fix it: mockcampaign rules {rule_id}"
 
 
-def _only_kept(fields: Sequence[str]) -> Advice:
+def _only_kept(fields: Sequence[str], unknown: Sequence[str]) -> Advice:
+    renamed = f" {_of_unknown(unknown)}." if unknown else ""
     return Advice(
-        "Store all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
-        f"{probe_fields_option(fields)}."
+        f"Store all fields, their values and their types.{renamed} If you leave fields out on purpose, name the ones "
+        f"you store: {probe_fields_option(fields)}."
+    )
+
+
+def _of_unknown(names: Sequence[str]) -> str:
+    """Return what to do if these names in stored events are the consumer's own for fields of events."""
+    return (
+        f"Stored events also have {few(names)}, which no event has: if the consumer calls a field so, report it by the "
+        "field's own name (in SQL: SELECT kind AS type)"
     )
 
 

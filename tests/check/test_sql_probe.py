@@ -282,6 +282,19 @@ def test_a_check_reads_a_database_that_the_consumer_creates(tmp_path: Path, miss
     assert checked(f"sqlite:///{tmp_path / 'shop.sqlite'}", QUERY_OF_OPENS) == ["pass"]
 
 
+def test_columns_that_are_no_fields_are_named(tmp_path: Path) -> None:
+    settings = Settings(now=NOW, seed=1, rules=("stores-fields-unchanged",))
+    query = "SELECT mailId, created, mailingId AS campaign_number FROM opens"
+    probe = SqlProbe(f"sqlite:///{tmp_path / 'shop.sqlite'}", query, settings.shapes, timeout=10_000)
+    transport = AsgiTransport(LateDatabase(tmp_path / "shop.sqlite"))
+    try:
+        checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
+        [finding] = asyncio.run(checking).rules
+    finally:
+        probe.close()
+    assert "Stored events also have campaign_number, which no event has" in finding.fix
+
+
 @pytest.mark.slow
 def test_a_consumer_that_stores_later_may_create_its_table_later(tmp_path: Path) -> None:
     app = LateDatabase(tmp_path / "shop.sqlite")

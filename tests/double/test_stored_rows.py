@@ -79,6 +79,13 @@ def test_whoever_forgets_the_fields_is_told_of_them(table: Table, delivered: Cam
     assert f"pass fields={list(FIVE)}" in line
 
 
+def test_names_of_the_consumers_own_are_pointed_out(table: Table, delivered: CampaignFixture) -> None:
+    rows = [{**row, "kind": row.pop("type"), "ada@example.com": 1} for row in table.rows()]
+    line = said(delivered, rows)
+    assert "Stored events also have kind, which no event has" in line
+    assert "ada" not in line
+
+
 @pytest.mark.parametrize(
     ("given", "names"), [({}, "mailId"), ({"fields": ["mailId", "type"]}, "mailId"), ({"fields": ["device"]}, "device")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from mockcampaign.check.rules import CATALOGUE
@@ -205,6 +206,8 @@ def test_fields_that_no_stored_event_has_may_be_left_out_on_purpose() -> None:
         "Store all fields, their values and their types. If you leave fields out on purpose, name the ones you store: "
         "--probe-fields 'mailId,client id'. The probe reports numbers as text: clientId."
     )
+    renamed = msgspec.structs.replace(fact, unknown=("agent",))
+    assert "Stored events also have agent, which no event has" in str(advice.advice("any-rule", USUAL, (renamed,)))
 
 
 SHARES_KEY = Pattern(of="missing", what="shares-key")

@@ -14,6 +14,7 @@ from mockcampaign.check.reproduce.curl import curl
 from mockcampaign.check.rule import Rule, Stage
 from mockcampaign.errors import CouldNotTellError
 from mockcampaign.faults import NewConnection
+from mockcampaign.judging.diagnosis import unknown_names
 from mockcampaign.judging.fact import (
     AnyFact,
     Confirmation,
@@ -282,10 +283,12 @@ async def _stores_fields_unchanged(bench: Bench) -> Examined:
     wanted = [name for name in bench.settings.probe_fields or shape.top_names if name not in times]
     changes: dict[str, FieldChange] = {}
     held: dict[str, list[bool]] = {}
+    reported: dict[str, None] = {}
     for event in events:
         found = stored.get(shape.key(event))
         if found is None:
             raise SkipRule(Unmet(why=Precondition.STORED_EVENT_NOT_FOUND))
+        reported |= dict.fromkeys(found)
         for name in event:
             held.setdefault(name, []).append(found.get(name) is not None or event[name] is None)
         for name in wanted:
@@ -296,7 +299,9 @@ async def _stores_fields_unchanged(bench: Bench) -> Examined:
     if changes:
         absent = tuple(name for name in changes if not any(held[name]))
         kept = tuple(name for name in shape.top_names if all(held.get(name, [False]))) if absent else ()
-        return failed(FieldsAltered(changes=tuple(changes.values()), absent=absent, kept=kept), batches=[events[:1]])
+        unknown = unknown_names(reported, shape.top_names) if absent else ()
+        altered = FieldsAltered(changes=tuple(changes.values()), absent=absent, kept=kept, unknown=unknown)
+        return failed(altered, batches=[events[:1]])
     return passed(Confirmed(what=Confirmation.FIELDS_UNCHANGED))
 
 

@@ -31,7 +31,10 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class JournalPage(msgspec.Struct, frozen=True):
-    """A part of the journal, in order. The server holds positions from `first` up to, not including, `next`."""
+    """A part of the journal, in order. The server holds positions from `first` up to, not including, `next`.
+
+    `limit` may have ended it before: `after`, with the position of its last entry, goes on.
+    """
 
     first: int
     next: int
