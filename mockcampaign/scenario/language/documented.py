@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import textwrap
+import sys
+from collections.abc import Iterator
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -19,7 +20,7 @@ def field_docs(value_type: type) -> dict[str, str]:
     docs: dict[str, str] = {}
     for owner in reversed(value_type.__mro__):
         if owner.__module__.startswith("mockcampaign."):
-            docs |= _own_docs(owner)
+            docs |= _docs_of_module(owner.__module__)[owner.__qualname__]
     return docs
 
 
@@ -38,9 +39,21 @@ def summary(value_type: type) -> str:
     return " ".join(inspect.cleandoc(value_type.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _own_docs(owner: type) -> dict[str, str]:
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-    assert isinstance(definition, ast.ClassDef)
+@functools.cache
+def _docs_of_module(name: str) -> dict[str, dict[str, str]]:
+    """Return the docstrings of fields by the qualified name of its class: `inspect` parses a module for each class."""
+    tree = ast.parse(inspect.getsource(sys.modules[name]))
+    return {class_name: _own_docs(definition) for class_name, definition in _classes(tree.body)}
+
+
+def _classes(body: list[ast.stmt], place: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    for statement in body:
+        if isinstance(statement, ast.ClassDef):
+            yield place + statement.name, statement
+            yield from _classes(statement.body, f"{place}{statement.name}.")
+
+
+def _own_docs(definition: ast.ClassDef) -> dict[str, str]:
     docs = {}
     for statement, following in zip(definition.body, definition.body[1:], strict=False):
         match statement, following:
