@@ -44,7 +44,7 @@ def _why_not(why: Unrepeatable, rule: Rule) -> str:
 
 
 NOT_CAMPAIGNS = "A scenario sends what Campaign sends, and only requests that Campaign never sends show this."
-NO_PROBE = "A scenario needs a probe URL that reports events, since the consumer responded 200 to every batch."
+NO_PROBE = "A scenario needs a probe of events, by URL or SQL, since the consumer responded 200 to every batch."
 NO_STATE = "A scenario checks which events are stored, not which of them is the newest."
 TOO_LONG = f"The scenario would be longer than {BYTES_MAX // 1_000} KB."
 
@@ -120,7 +120,7 @@ def _scenario(bench: Bench, examined: Examined, rule: Rule) -> tuple[str | None,
         # Where responses alone show it, no retry is part of what should happen.
         all_accepted = {webhook.id} if rule.about == "responses" else set()
         delivered = {webhook.id: sum(map(len, examined.batches))}
-    probe = None if rule.about == "responses" else bench.store.url_probe
+    probe = None if rule.about == "responses" else bench.store.scenario_probe
     if probe is None and bench.last_accepted and not all_accepted:
         return None, NO_PROBE
     scenario = writer.write(

@@ -184,29 +184,30 @@ def _of(fact: AnyFact, said: Mapping[int, str]) -> Iterator[Advice]:
         case Response(to=Stimulus(situation=Situation.PART_OF_BACKLOG), replies=(*_, Reply(status=503))):
             yield LIMITED_RATE
         case Response(to=Stimulus(situation=situation), replies=replies):
+            last = _decisive(replies)
             if situation in _AROUND and replies[0].status != 200:
                 yield NEVER_GIVE_UP
             elif situation is Situation.WITH_CREDENTIALS:
                 yield CREDENTIALS
-            elif situation in _REDELIVERED and replies[-1].status != 429:
+            elif situation in _REDELIVERED and last.status != 429:
                 yield ACCEPT_REDELIVERED
-                yield from _of_reply(replies[-1], said)
-            elif replies[0].timed_out and replies[-1].accepted:
+                yield from _of_reply(last, said)
+            elif replies[0].timed_out and last.accepted:
                 yield WARM_UP
-            elif replies[-1].timed_out and fact.to.edge_cases:
+            elif last.timed_out and fact.to.edge_cases:
                 yield HANGS
             else:
-                if not replies[-1].accepted:
+                if not last.accepted:
                     yield from _of_names(fact.to)
-                if not replies[-1].accepted and any("\\u0000" in one.value for one in fact.to.edge_cases):
+                if not last.accepted and any("\\u0000" in one.value for one in fact.to.edge_cases):
                     yield NUL_IN_TEXT
-                if situation is Situation.EDGE_CASES and replies[-1].status != 429:
+                if situation is Situation.EDGE_CASES and last.status != 429:
                     yield BATCH_OF_UNLIKE_EVENTS
-                if replies[-1].status in (403, 406) and any(_looks_hostile(one.value) for one in fact.to.edge_cases):
+                if last.status in (403, 406) and any(_looks_hostile(one.value) for one in fact.to.edge_cases):
                     yield FIREWALL
-                if situation is Situation.BATCH and replies[-1].status is not None:
-                    yield from _of_rejection(replies[-1].status, said.get(replies[-1].status, ""))
-                yield from _of_reply(replies[-1], said)
+                if situation is Situation.BATCH and last.status is not None:
+                    yield from _of_rejection(last.status, said.get(last.status, ""))
+                yield from _of_reply(last, said)
         case AttemptsEnded(reply=reply) | Costs(reply=Reply() as reply):
             yield from _of_reply(reply, said)
         case StoreDiffers(after=Stimulus(situation=Situation.LONG_RECIPIENT_ENGAGEMENTS)):
@@ -272,6 +273,14 @@ def _of_names(sent: Stimulus) -> Iterator[Advice]:
     values = {one.value for one in sent.edge_cases}
     if values and values <= {f'"{name}"' for name in INHERITED}:
         yield NO_PLAIN_OBJECT
+
+
+def _decisive(replies: Sequence[Reply]) -> Reply:
+    """Return the reply to explain: the last one, or the error of the server after which it closed the connection."""
+    last = replies[-1]
+    if last.status is None and not last.timed_out:
+        return next((reply for reply in reversed(replies) if (reply.status or 0) >= 500), last)
+    return last
 
 
 def _of_reply(reply: Reply, said: Mapping[int, str]) -> Iterator[Advice]:

@@ -28,6 +28,7 @@ from mockcampaign.check.settings import Settings
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, StoreMissingError
 from mockcampaign.model import EventType
 from mockcampaign.samples.consumer import consumer_app
+from mockcampaign.scenario.load import load
 from mockcampaign.shape.builtin import builtin_shape
 from mockcampaign.transport.inprocess import AsgiTransport
 from plugin_apps import App
@@ -293,6 +294,31 @@ def test_columns_that_are_no_fields_are_named(tmp_path: Path) -> None:
     finally:
         probe.close()
     assert "Stored events also have campaign_number, which no event has" in finding.fix
+
+
+def test_a_violation_seen_by_a_query_has_a_scenario_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ForgetsEven(LateDatabase):
+        async def before_response(self) -> None:
+            self.events = [event for event in self.events if event["created"] % 2]
+            await super().before_response()
+
+    settings = Settings(now=NOW, seed=1, rules=("stores-every-event",), probe_fields=FIELDS)
+    url = f"sqlite:///{tmp_path / 'shop.sqlite'}"
+    probe = SqlProbe(url, QUERY_OF_OPENS, settings.shapes, timeout=10_000)
+    transport = AsgiTransport(ForgetsEven(tmp_path / "shop.sqlite"))
+    try:
+        checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
+        [finding] = asyncio.run(checking).rules
+    finally:
+        probe.close()
+    assert finding.outcome == "fail", finding.actual
+    assert finding.reproduce is not None
+    assert finding.reproduce.scenario is not None
+    path = tmp_path / "again.scenario.yaml"
+    path.write_text(finding.reproduce.scenario)
+    monkeypatch.setenv("PROBE_SQL", url)
+    consumer = load(path).scenario.consumer
+    assert (consumer.probe.sql, consumer.probe.query) == (url, QUERY_OF_OPENS)
 
 
 @pytest.mark.slow

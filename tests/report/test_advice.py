@@ -196,6 +196,11 @@ def test_advice_names_what_became_of_a_field(sent: str, stored: str | None, said
         assert advice.advice("any-rule", USUAL, (fact,)).startswith(said)
 
 
+def test_an_error_after_which_the_server_closes_is_what_has_to_be_explained() -> None:
+    assert advice.advice("any-rule", USUAL, (responded(Situation.BATCH, of(500), GONE),)) == LOG
+    assert advice.WHOLE_RESPONSE.text in advice.advice("any-rule", USUAL, (responded(Situation.BATCH, of(400), GONE),))
+
+
 def test_fields_that_no_stored_event_has_may_be_left_out_on_purpose() -> None:
     changes = (
         FieldChange(name="browser", sent='"x"', stored=None),

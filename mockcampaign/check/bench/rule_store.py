@@ -15,6 +15,7 @@ from mockcampaign.check.examined import ProbeFailedError, SkipRule
 from mockcampaign.check.probes.end_state import States, StateSource
 from mockcampaign.check.probes.question import Found, Question, found_or_nothing
 from mockcampaign.check.probes.shown_fields import ShownFields
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.check.probes.store_probe import StoreProbe, UrlProbe
 from mockcampaign.check.probes.stored_list import StoredList, events_of
 from mockcampaign.engine.journal import Attempted, Probed, Requested
@@ -92,9 +93,15 @@ class RuleStore:
         return self.probe is not None and self.probe.reports_events
 
     @property
-    def url_probe(self) -> Probe | None:
-        """The URL at which anybody can read the stored events, if there is one."""
-        return self.probe.probe if isinstance(self.probe, UrlProbe) and self.probe.reports_events else None
+    def scenario_probe(self) -> Probe | SqlProbe | None:
+        """What a scenario can read the stored events by: a URL or a query, if there is one."""
+        match self.probe:
+            case UrlProbe(reports_events=True, probe=probe):
+                return probe
+            case SqlProbe():
+                return self.probe
+            case _:
+                return None
 
     def expect_events_of(self, events: Iterable[Event], shape: Shape | None = None) -> None:
         """Count the mails of these events among the rule's own, also if they are not sent as Campaign sends them."""

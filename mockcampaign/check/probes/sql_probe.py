@@ -71,7 +71,7 @@ class SqlProbe:
         """
         self._is_own = isinstance(engine, str)
         self.engine = engine = engine_at(engine) if isinstance(engine, str) else engine
-        self._query = query
+        self.query = query
         self._shapes = tuple(shapes)
         self._timeout = timeout
         password = engine.url.password
@@ -138,7 +138,7 @@ class SqlProbe:
         watch = Stopwatch()
         try:
             with self.engine.connect() as connection, self._limited(connection):
-                result = connection.execute(text(self._query).bindparams(*parameters), bound)
+                result = connection.execute(text(self.query).bindparams(*parameters), bound)
                 if not result.returns_rows:
                     raise CouldNotTellError("probe query: returns no rows, allowed: a query that reads")
                 return list(result.keys()), [tuple(row) for row in result]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
+from mockcampaign.check.probes.sql_probe import SqlProbe
 from mockcampaign.durations import format_duration, format_moment
 from mockcampaign.engine.declared_faults import When, make_fault, write_fault
 from mockcampaign.judging.consumer_store import Probe, canonical
@@ -110,7 +111,7 @@ class ScenarioWriter:
         policy: Policy,
         delivered: Mapping[int, int],
         all_accepted: Collection[int] = (),
-        probe: Probe | None,
+        probe: Probe | SqlProbe | None,
         fields: Sequence[str],
         shape_of: Callable[[EventType], Shape | None],
         routes: Routes = NO_ROUTES,
@@ -148,9 +149,7 @@ class ScenarioWriter:
         lines += self._shapes(policy, shape_of)
         lines += ["consumer:", f"  url: {_variable('HOOK_URL', shown_url(url))}"]
         if probe is not None:
-            lines.append(
-                f"  probe: {{url: {_variable('PROBE_URL', shown_url(probe.url))}, events: {json.dumps(probe.events)}}}"
-            )
+            lines.append(f"  probe: {_probe(probe)}")
             total = self._events.total()
             expected.append(
                 f"consumer: {{processed: exactly-once, fields: [{', '.join(map(yaml_text, sorted(fields)))}]}}"
@@ -231,6 +230,14 @@ def _json(value: Value) -> str:
 
 def _variable(name: str, default: str) -> str:
     return json.dumps(f"${{{name}:-{default}}}")
+
+
+def _probe(probe: Probe | SqlProbe) -> str:
+    if isinstance(probe, Probe):
+        return f"{{url: {_variable('PROBE_URL', shown_url(probe.url))}, events: {json.dumps(probe.events)}}}"
+    # The URL of a database contains a password.
+    query = json.dumps(probe.query).replace("$", "\\u0024")
+    return f'{{sql: "${{PROBE_SQL}}", query: {query}}}'
 
 
 def _auth(authentication: Authentication) -> str:
