@@ -159,6 +159,10 @@ def execute(blocks: list[Block], frame: Frame, folder: Path) -> list[Executed]:
         with contextlib.suppress(ProcessLookupError):  # nothing runs in the background
             os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
+        for name in ("pid", "consumer.pid"):  # of a consumer that a command restarted in a session of its own
+            if (work / name).exists():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int((work / name).read_text()), signal.SIGKILL)
     log = (folder / "shell.log").read_text(encoding="utf-8")
     return [_result(results, index, log) for index, block in enumerate(blocks) if not block.file]
 

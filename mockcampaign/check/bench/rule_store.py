@@ -94,7 +94,7 @@ class RuleStore:
 
     @property
     def scenario_probe(self) -> Probe | SqlProbe | None:
-        """What a scenario can read the stored events by: a URL or a query, if there is one."""
+        """The URL or query by which a scenario can read the stored events, if there is one."""
         match self.probe:
             case UrlProbe(reports_events=True, probe=probe):
                 return probe
