@@ -76,6 +76,9 @@ RECENT = 10 * HOUR
 """Virtual milliseconds before now at which the first rule starts."""
 
 
+READ_MANY = 10_000
+"""Number of elements in a response of the probe from which on they may be why the budget is too short."""
+
 ELEMENTS_MANY = 25_000
 """Number of elements in a response of the probe from which on it is asked for as rarely as possible. One check alone
 stores fewer."""
@@ -239,8 +242,7 @@ class Examiner:
             elif self.context.event_budget.reached is not None:
                 self._note(rule, "not-exercised", self.context.event_budget.reached.facts)
             elif self._time_for(rule) <= 0:
-                not_reached = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
-                self._note(rule, "could-not-tell", (not_reached,))
+                self._note(rule, "could-not-tell", (self._no_time(),))
             else:
                 rejections = self.context.incidents.rejections
                 before = len(rejections)
@@ -304,7 +306,7 @@ class Examiner:
             except CouldNotTellError as error:
                 unread = _inconclusive(error)
             except TimeoutError:
-                unread = NotReached(why="budget", budget=self._settings.budget, enough=self._enough())
+                unread = self._no_time()
         while self._waiting:
             result = self._waiting[0]
             if result.bench is None or not result.is_assumed:
@@ -387,6 +389,13 @@ class Examiner:
     def _needed(self) -> float:
         """Return the milliseconds that all rules need at the consumer's pace."""
         return self.context.transport.milliseconds * REQUESTS
+
+    def _no_time(self) -> NotReached:
+        read, probe = self.context.incidents.elements_read, self.context.probe
+        is_large = probe is not None and not probe.selection.is_partial and read >= READ_MANY
+        return NotReached(
+            why="budget", budget=self._settings.budget, enough=self._enough(), read=read if is_large else None
+        )
 
     def _enough(self) -> int | None:
         """Return a budget that would be enough for all rules, in whole minutes; None if that is not known."""
@@ -563,7 +572,10 @@ class Examiner:
             if not limit.expired():
                 raise
             why: Literal["budget", "share"] = "budget" if self._time_for(rule) <= 0 else "share"
-            unfinished = Unfinished(why=why, budget=self._settings.budget, enough=self._enough(), waiting=bench.sending)
+            no_time = self._no_time()
+            unfinished = Unfinished(
+                why=why, budget=no_time.budget, enough=no_time.enough, read=no_time.read, waiting=bench.sending
+            )
             facts = (unfinished,)
             examined = _seen_so_far(rule, bench, facts)
         except asyncio.CancelledError:

@@ -731,6 +731,8 @@ class NotReached(Fact, frozen=True, kw_only=True):
     """The check's budget, in milliseconds."""
     enough: int | None = None
     """A budget that would be enough at the consumer's pace, in milliseconds."""
+    read: int | None = None
+    """Number of events in a response of the probe, if it selects none and there are many."""
 
 
 class Unfinished(Fact, frozen=True, kw_only=True):
@@ -740,6 +742,8 @@ class Unfinished(Fact, frozen=True, kw_only=True):
     budget: int | None = None
     enough: int | None = None
     """A budget that would be enough at the consumer's pace, in milliseconds."""
+    read: int | None = None
+    """As in `NotReached`."""
     waiting: Stimulus | None = None
     """The special request whose response it waited for when its time was up, if it did."""
 

@@ -312,6 +312,12 @@ def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
         enough = next((fact.enough for fact in cut_short if fact.enough is not None), None)
         would_do = "" if enough is None else f": --budget {format_duration(enough)} would do"
         yield f"{format_duration(budget)} was enough for {100 * examined // len(findings)} % of the rules{would_do}"
+        read = max(fact.read or 0 for fact in cut_short)
+        if read:
+            yield (
+                f"each response of the probe has some {read:,} events: empty the store between checks, or let the "
+                "probe select events by {mailIds} or {mailingId} (in SQL, :mailIds or :mailingId)"
+            )
 
 
 def _clauses(facts: Sequence[AnyFact]) -> Iterator[str]:

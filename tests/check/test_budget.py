@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from checks import checked
 from mockcampaign.check import examiner
@@ -64,6 +66,21 @@ def test_a_slow_consumer_is_examined_by_the_most_telling_rules_first() -> None:
     commands = ["".join(text for text, _ in line) for line in next_lines(result, "mockcampaign check URL")]
     assert any(" --budget " in line for line in commands)
     assert exit_status(result) == 1
+
+
+class Full(Slow):
+    """Has kept many events of earlier checks."""
+
+    async def processed(self, request: Request) -> Response:
+        return Response(b"[" + b"{}," * examiner.READ_MANY + b"{}]", media_type="application/json")
+
+
+@pytest.mark.slow
+def test_whoever_keeps_many_events_is_told_that_a_probe_can_select() -> None:
+    for consumer, is_told in ((Full, True), (Slow, False)):
+        result = checked(application(consumer(Store(), None)), budget=3_000)
+        assert result.headline is not None
+        assert ("let the probe select events by {mailIds}" in result.headline) == is_told, result.headline
 
 
 def test_a_rule_cut_short_makes_do_with_fewer_requests_or_reports_what_it_has_seen() -> None:
