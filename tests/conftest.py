@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, settings
+from pytest_httpserver import HTTPServer
 
 from endpoints import AUTHORITY, Run
 from places import TESTS
@@ -55,6 +57,16 @@ def pytest_collection_finish() -> None:
     """Leave what has been imported and collected out of garbage collections: they take half a second each for it."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def httpserver(make_httpserver: HTTPServer) -> HTTPServer:
+    """The worker's HTTP server, once it has served what an earlier test left on its way: it serves one at a time."""
+    make_httpserver.clear()
+    make_httpserver.expect_request("/begin").respond_with_data("")
+    requests.get(make_httpserver.url_for("/begin"), timeout=60)
+    make_httpserver.clear()
+    return make_httpserver
 
 
 @pytest.hookimpl(trylast=True)
