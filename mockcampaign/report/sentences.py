@@ -92,6 +92,7 @@ from mockcampaign.judging.ledger import CallCount
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, Scope, SweepSummary
 from mockcampaign.model import Outcome, Responded
+from mockcampaign.shape.placeholders import MAIL_IDS
 from mockcampaign.tables import complete
 from mockcampaign.text import counted, few
 
@@ -316,7 +317,7 @@ def _within_budget(findings: Sequence[Finding], examined: int) -> Iterator[str]:
         if read:
             yield (
                 f"each response of the probe has some {read:,} events: empty the store between checks, or let the "
-                "probe select events by {mailIds} or {mailingId} (in SQL, :mailIds or :mailingId)"
+                f"probe select events by {{{MAIL_IDS.name}}} (in SQL, :{MAIL_IDS.name})"
             )
 
 
