@@ -10,7 +10,7 @@ from mockcampaign.check.examiner import Examination
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
 from mockcampaign.judging.earlier.baseline import gone, marked
-from mockcampaign.judging.fact import AttemptsEnded, Confirmation, Confirmed, NoVerdict, Response
+from mockcampaign.judging.fact import AttemptsEnded, Confirmation, Confirmed, NoVerdict, Rejected, Response
 from mockcampaign.judging.finding import Finding, Reproduce
 from mockcampaign.judging.journal_rules import JOURNAL_RULES, JournalRule
 from mockcampaign.judging.ledger import NO_DELIVERIES, DeliveryCounts
@@ -135,7 +135,9 @@ def _trouble(rules: list[Finding], deliveries: DeliveryCounts, settings: Setting
     """Return why the check is no success although nothing is violated, or None."""
     outcomes = {finding.outcome for finding in rules}
     if not outcomes & {"pass", "fail", "warn"}:
-        return NoVerdict(why="nothing-examined")
+        rejected = [fact for finding in rules for fact in finding.facts if isinstance(fact, Rejected)]
+        statuses = {reply.status for fact in rejected for reply in fact.response.replies}
+        return NoVerdict(why="nothing-examined", status=statuses.pop() if len(statuses) == 1 else None)
     inconclusive = [finding.id for finding in rules if finding.outcome == "could-not-tell"]
     if inconclusive:
         return NoVerdict(why="inconclusive", count=len(inconclusive), first=inconclusive[0])

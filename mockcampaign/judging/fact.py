@@ -840,6 +840,8 @@ class NoVerdict(Fact, frozen=True, kw_only=True):
     """How many rules are concerned."""
     first: str = ""
     """Id of the first of them."""
+    status: int | None = None
+    """Status of the responses to ordinary batches, if nothing was examined and it was always the same."""
 
 
 class Inconclusive(Fact, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ from mockcampaign.judging.fact import (
 )
 from mockcampaign.judging.finding import Finding, Judgement, SweptOutcome
 from mockcampaign.judging.ledger import CallCount
+from mockcampaign.judging.responses.rejections import MISDIRECTED, UNAUTHORISED
 from mockcampaign.judging.situation import Situation
 from mockcampaign.judging.verdict import Note, Scope, SweepSummary
 from mockcampaign.model import Outcome, Responded
@@ -990,7 +991,15 @@ def _cut_short(fact: Unfinished) -> str:
 def _no_verdict(fact: NoVerdict) -> str:
     match fact.why:
         case "nothing-examined":
-            return "no rule was examined"
+            to_do = (
+                "give the check the credentials that the consumer demands (--basic-auth or --key-auth)"
+                if fact.status in UNAUTHORISED
+                else "correct the path of the URL"
+                if fact.status in MISDIRECTED
+                else ""
+            )
+            why = f": ordinary batches got {fact.status}, so {to_do}" if to_do else ""
+            return f"no rule was examined{why}"
         case "inconclusive":
             return f"{counted(fact.count, 'rule')} inconclusive, first {fact.first}"
         case "must-skipped":

@@ -167,6 +167,21 @@ def test_a_check_that_examines_nothing_is_no_success() -> None:
     assert result.trouble == "No rule was examined"
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("hook", "got 401, so give the check the credentials that the consumer demands (--basic-auth or --key-auth)"),
+        ("hooks", "got 404, so correct the path of the URL"),
+    ],
+)
+def test_a_chosen_rule_that_meets_wrong_credentials_or_a_wrong_path_says_so(path: str, says: str) -> None:
+    app = consumer_app(basic_authentication=BasicAuthentication("acme", "secret"))
+    settings = Settings(now=NOW, seed=1, rules=("stores-repeat-engagement",))
+    probe = CallableProbe(list)
+    checking = check(f"http://app/{path}", transport=AsgiTransport(app), settings=settings, probe=probe)
+    assert asyncio.run(checking).trouble == f"No rule was examined: ordinary batches {says}"
+
+
 def test_no_other_rule_is_reached_when_the_basics_fail() -> None:
     result = checked(consumer_app("always-responds-503"))
     assert outcomes(result).pop("responds-200") == "fail"
