@@ -255,7 +255,8 @@ class CampaignCheck:
         explained = [] if command is None else [f"  {command} explains the rule"]
         kept = fields_kept(failed)
         fewer = [f"  probe_fields={list(kept)} compares only the fields that the consumer stores"] if kept else []
-        end = [*_not_reached(not_reached), *hazards, *skipped, *_headline(result), *explained, *fewer]
+        # pytest repeats the first line in its summary.
+        end = [*_headline(result), *_not_reached(not_reached), *hazards, *skipped, *explained, *fewer]
         if (hazards or skipped) and not (failed or trouble):
             self._request.node.add_report_section("call", "campaign_check", "\n".join(end))
         subtests = self._subtests()

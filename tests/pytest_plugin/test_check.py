@@ -70,6 +70,8 @@ def test_rules_that_are_not_reached_are_reported_once(inner: Inner) -> None:
         """
     )
     result.stdout.fnmatch_lines(["  * rules not reached: *, *: *budget*"])
+    _, _, summary = result.stdout.str().partition("short test summary info")
+    assert "Failed: inconclusive" in summary
     assert result.parseoutcomes()["failed"] == 1
 
 
