@@ -112,17 +112,16 @@ OUT_OF_STEP = (("advance", 7 * SECOND), ("retry", 3))
 @example(
     Policy(simulate_after=2),
     [
-        ("responds", REFUSED),
-        ("advance", MINUTE),
-        *OUT_OF_STEP,
-        ("advance", 25 * SECOND),
+        *(("responds", REFUSED), ("advance", MINUTE), *OUT_OF_STEP, ("advance", 31 * SECOND)),
+        # The next retries are the other webhooks', and theirs are simulated.
         ("fault", "latency", 2, (3,)),
     ],
 )
 @example(Policy(), [("advance", 10 * SECOND), ("outage", "refused", 25 * SECOND, ()), ("retry", 1)])
 @example(
     Policy(suspend_after=MINUTE),
-    [("advance", MINUTE), ("activate", 1), ("activate", 3), ("retry", 1), ("outage", "refused", 10 * MINUTE, ())],
+    # All are suspended, and the third webhook's first failure after that is one of many.
+    [*OUT_OF_STEP, ("advance", MINUTE), ("activate", 1), ("activate", 3), ("outage", "refused", 10 * MINUTE, ())],
 )
 def test_all_at_once_leaves_the_same_as_one_by_one(policy: Policy, commands: list[tuple[object, ...]]) -> None:
     commands = [("happen", 2, 0), *commands, ("advance", 10 * MINUTE)]
