@@ -26,6 +26,7 @@ from mockcampaign.check.probes.sql_probe import SqlProbe, engine_at, query_place
 from mockcampaign.check.rules import CATALOGUE
 from mockcampaign.check.settings import Settings
 from mockcampaign.errors import CouldNotTellError, InvalidInputError, StoreMissingError
+from mockcampaign.judging.finding import Finding
 from mockcampaign.model import EventType
 from mockcampaign.samples.consumer import consumer_app
 from mockcampaign.scenario.load import load
@@ -283,16 +284,19 @@ def test_a_check_reads_a_database_that_the_consumer_creates(tmp_path: Path, miss
     assert checked(f"sqlite:///{tmp_path / 'shop.sqlite'}", QUERY_OF_OPENS) == ["pass"]
 
 
-def test_columns_that_are_no_fields_are_named(tmp_path: Path) -> None:
-    settings = Settings(now=NOW, seed=1, rules=("stores-fields-unchanged",))
-    query = "SELECT mailId, created, mailingId AS campaign_number FROM opens"
-    probe = SqlProbe(f"sqlite:///{tmp_path / 'shop.sqlite'}", query, settings.shapes, timeout=10_000)
-    transport = AsgiTransport(LateDatabase(tmp_path / "shop.sqlite"))
-    try:
-        checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
+def finding_of(app: LateDatabase, query: str, rule: str, probe_fields: tuple[str, ...] = ()) -> Finding:
+    """Return the finding of one rule, by a query of the consumer's database."""
+    settings = Settings(now=NOW, seed=1, rules=(rule,), probe_fields=probe_fields)
+    probe = SqlProbe(f"sqlite:///{app.path}", query, settings.shapes, timeout=10_000)
+    with contextlib.closing(probe):
+        checking = check("http://app/hook", transport=AsgiTransport(app), settings=settings, probe=probe)
         [finding] = asyncio.run(checking).rules
-    finally:
-        probe.close()
+    return finding
+
+
+def test_columns_that_are_no_fields_are_named(tmp_path: Path) -> None:
+    query = "SELECT mailId, created, mailingId AS campaign_number FROM opens"
+    finding = finding_of(LateDatabase(tmp_path / "shop.sqlite"), query, "stores-fields-unchanged")
     assert "Stored events also have campaign_number, which no event has" in finding.fix
 
 
@@ -302,20 +306,14 @@ def test_a_violation_seen_by_a_query_has_a_scenario_with_it(tmp_path: Path, monk
             self.events = [event for event in self.events if event["created"] % 2]
             await super().before_response()
 
-    settings = Settings(now=NOW, seed=1, rules=("stores-every-event",), probe_fields=FIELDS)
-    url = f"sqlite:///{tmp_path / 'shop.sqlite'}"
-    probe = SqlProbe(url, QUERY_OF_OPENS, settings.shapes, timeout=10_000)
-    transport = AsgiTransport(ForgetsEven(tmp_path / "shop.sqlite"))
-    try:
-        checking = check("http://app/hook", transport=transport, settings=settings, probe=probe)
-        [finding] = asyncio.run(checking).rules
-    finally:
-        probe.close()
+    app = ForgetsEven(tmp_path / "shop.sqlite")
+    finding = finding_of(app, QUERY_OF_OPENS, "stores-every-event", FIELDS)
     assert finding.outcome == "fail", finding.actual
     assert finding.reproduce is not None
     assert finding.reproduce.scenario is not None
     path = tmp_path / "again.scenario.yaml"
     path.write_text(finding.reproduce.scenario)
+    url = f"sqlite:///{app.path}"
     monkeypatch.setenv("PROBE_SQL", url)
     consumer = load(path).scenario.consumer
     assert (consumer.probe.sql, consumer.probe.query) == (url, QUERY_OF_OPENS)

@@ -21,7 +21,7 @@ from mockcampaign.engine.loop import Driver
 from mockcampaign.engine.outbox import Due
 from mockcampaign.errors import WebhookCommandRejectedError
 from mockcampaign.faults import FAULTS, OUTAGES
-from mockcampaign.model import EventType, NoResponse, Outcome, Request, Responded, TimedOut
+from mockcampaign.model import EventType, NoAuthentication, NoResponse, Outcome, Request, Responded, TimedOut
 from mockcampaign.policy import DAY, MINUTE, SECOND, Policy
 
 REFUSED = NoResponse("connect", "connection refused")
@@ -91,7 +91,7 @@ class Played:
                 with suppress(WebhookCommandRejectedError):
                     getattr(box, name)(CLIENT, webhook_id)
             case "later", [int(duration)]:
-                box.schedule_credentials(box.clock.now + duration, 3, box.registry.get(CLIENT, 3).authentication)
+                box.schedule_credentials(box.clock.now + duration, 3, NoAuthentication())
             case _, [int(duration)]:
                 asyncio.run(self.driver.drive(box.clock.now + duration))
 
