@@ -605,8 +605,8 @@ class Campaign:
         """Let time pass until nothing is left to send on activated webhooks, or until `halted` says so.
 
         It is not asked between attempts that do not reach the consumer. The run ends, since events that are never
-        accepted expire after three days. Raises `ConsumerUnreachableError` if
-        the first attempt at a consumer cannot connect, since then most likely nobody has started it.
+        accepted expire after three days. Raises `ConsumerUnreachableError` if the first attempt at a consumer cannot
+        connect, since then most likely nobody has started it.
         """
         await _Waiting(self._exporter, self._send, halted, watches=False).drive(None)
 

@@ -391,6 +391,7 @@ class Examiner:
         return self.context.transport.milliseconds * REQUESTS
 
     def _no_time(self) -> NotReached:
+        """Return that the budget is used up, and what is known of the reason."""
         read, probe = self.context.incidents.elements_read, self.context.probe
         is_large = probe is not None and not probe.selection.is_partial and read >= READ_MANY
         return NotReached(
